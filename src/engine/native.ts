@@ -1,0 +1,108 @@
+import { join } from 'node:path'
+import { VmcgError } from '../errors'
+
+/**
+ * The addon's functions, as `native/binding/addon.cc` exports them. No policy lives below this line: each function
+ * does what it is told and answers with a value or a negative errno. A test holds this list against the addon's keys.
+ *
+ * `OpCode`, `OP_WORDS` and the result layout are the wire format of a batch; `native/binding/batch_codec.h` is its
+ * other end.
+ */
+export interface NativeAddon {
+  /** Opens a directory (a hierarchy's mount point, /proc) to look up paths beneath. → id ≥ 0, or −errno. */
+  openRoot(path: string): number
+  /** Forgets a root. Batches that were submitted with it still finish. Unknown ids are ignored. */
+  closeRoot(id: number): void
+  /**
+   * Copies a batch to a lane (0: fast, 1: for what can block long). `done` is called once, on this thread, with the
+   * packed result. → ticket ≥ 1, or −EINVAL for a malformed batch, −EBADF for an unknown root.
+   */
+  submitBatch(
+    lane: number,
+    ops: Int32Array,
+    strings: string,
+    ids: Int32Array,
+    done: (result: ArrayBuffer) => void,
+  ): number
+  /** Takes a batch back. → true when it had not started; its `done` is then never called. */
+  cancelBatch(ticket: number): boolean
+  /** Opens (makes, 0600, without following links) a file and takes flock(LOCK_EX|LOCK_NB). → descriptor, or −errno. */
+  lockFile(path: string): number
+  /** Connects to a unix stream socket, non-blocking and close-on-exec. → descriptor, or −errno. */
+  connectUnix(path: string): number
+  /** SO_PEERCRED: the pid of the process that called listen() on the other end. → pid, or −errno. */
+  peerPid(fd: number): number
+  /** close(2). → 0, or −errno. */
+  closeFd(fd: number): number
+}
+
+/**
+ * One operation of a batch: eight 32-bit words `[code | flags, root, path, value, arg, idsStart, idsCount, group]`.
+ * `path`, `value` and `arg` (for extended attributes) are indices into `strings`, which are joined by NUL; −1 is none.
+ * Paths are relative to the root. Groups are numbered in ascending order; a failure stops the rest of its own group
+ * only, unless the operation carries `OP_OPTIONAL`.
+ */
+export enum OpCode {
+  /** mkdirat, 0755. */
+  MakeDir = 1,
+  /** unlinkat with AT_REMOVEDIR. */
+  RemoveDir = 2,
+  /** Opens `path` for writing (never O_CREAT) and writes `value` by one write(2). */
+  Write = 3,
+  /** Opens `path` afresh and reads it whole into the result's bytes. */
+  Read = 4,
+  /**
+   * Opens `path` and writes each of `ids` by a write(2) of its own; every id is tried and has an errno of its own.
+   * The operation's errno is that of the open. All descriptors of a run of consecutive WriteIds operations are
+   * opened before the first id is written. An id of 0 or less is refused with EINVAL and never written.
+   */
+  WriteIds = 5,
+  /** fsetxattr on the directory `path`: attribute `strings[arg]` = `value`. */
+  SetXattr = 6,
+  /** fgetxattr on the directory `path`: attribute `strings[arg]` into the result's bytes. */
+  GetXattr = 7,
+  /**
+   * Lists the threads of a process: root is /proc, `path` its pid. Records of TASK_RECORD_BYTES into the result's
+   * bytes; `arg` 1 also reads each thread's id in its innermost pid namespace (NSpid of status).
+   */
+  ListTasks = 8,
+  /** The names of the directories in `path`, each ended by NUL, into the result's bytes. */
+  ListDirs = 9,
+}
+
+/** Flag in an operation's first word: a failure of this operation does not stop its group. */
+export const OP_OPTIONAL = 0x100
+export const OP_WORDS = 8
+
+/**
+ * The result of a batch, little endian: `int32 opCount, idCount, byteCount, reserved`; per operation
+ * `int32 errno (−1: not run), done, microseconds, byteEnd` (bytes of operation n end there and begin where those of
+ * n − 1 end; `done` counts the ids written); `int32 errno` per id; then the bytes.
+ */
+export const RESULT_HEADER_WORDS = 4
+export const RESULT_OP_WORDS = 4
+
+/** `int32 tid, int32 nsTid (0: not asked for), uint32 flags (PF_*), uint32 reserved, float64 startTime (ticks), char comm[16]`. */
+export const TASK_RECORD_BYTES = 40
+
+const ADDON_PATH = join(__dirname, '..', '..', 'build', 'Release', 'vmcg.node')
+
+function load(): NativeAddon {
+  try {
+    return require(ADDON_PATH) as NativeAddon
+  } catch (cause) {
+    throw new VmcgError('ERR_VMCG_NATIVE_ADDON', `the native addon cannot be loaded from ${ADDON_PATH}`, {
+      cause,
+      path: ADDON_PATH,
+      hint: 'npm run build',
+    })
+  }
+}
+
+let addon: NativeAddon | undefined
+
+/** The addon, loaded at the first call. Throws `ERR_VMCG_NATIVE_ADDON` where it is missing or was built for another Node. */
+export function native(): NativeAddon {
+  addon ??= load()
+  return addon
+}

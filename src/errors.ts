@@ -1,0 +1,102 @@
+import { getSystemErrorMap } from 'node:util'
+
+/**
+ * What vmcg refuses by itself, before the kernel is asked. A failed system call has the kernel's own name
+ * instead (`'EBUSY'`, `'EACCES'`, ...). Match on `code`; messages may change.
+ */
+export type VmcgErrorCode =
+  | 'ERR_VMCG_ALREADY_CLOSED'
+  | 'ERR_VMCG_BUSY'
+  | 'ERR_VMCG_FOREIGN_CGROUP'
+  | 'ERR_VMCG_INVALID_ARGUMENT'
+  | 'ERR_VMCG_INVALID_ID'
+  | 'ERR_VMCG_INVALID_PATH'
+  | 'ERR_VMCG_INVALID_SPEC'
+  | 'ERR_VMCG_NATIVE_ADDON'
+  | 'ERR_VMCG_NO_CONTROLLER'
+  | 'ERR_VMCG_OUT_OF_RANGE'
+  | 'ERR_VMCG_PLAN_STALE'
+  | 'ERR_VMCG_QMP_CLOSED'
+  | 'ERR_VMCG_QMP_COMMAND'
+  | 'ERR_VMCG_QMP_IN_USE'
+  | 'ERR_VMCG_QMP_PROTOCOL'
+  | 'ERR_VMCG_QMP_REFUSED'
+  | 'ERR_VMCG_QMP_NO_SOCKET'
+  | 'ERR_VMCG_QMP_TIMEOUT'
+  | 'ERR_VMCG_QMP_WRONG_PID'
+  | 'ERR_VMCG_STATE'
+  | 'ERR_VMCG_UNSUPPORTED'
+  | 'ERR_VMCG_VERIFY'
+  | 'ERR_VMCG_VM_GONE'
+
+/** What an error can say beside its message. All of it is optional and shown by `console.log(error)`. */
+export interface VmcgErrorDetails {
+  /** Negative, as in Node: `-16` for EBUSY. */
+  readonly errno?: number | undefined
+  readonly syscall?: string | undefined
+  /** The file, directory or socket that was asked for. */
+  readonly path?: string | undefined
+  /** The value that was refused. */
+  readonly value?: string | undefined
+  /** What to do about it, in words that can be copied into a shell where that makes sense. */
+  readonly hint?: string | undefined
+  readonly cause?: unknown
+}
+
+const BRAND = Symbol.for('vmcg.error')
+
+/**
+ * Every error that vmcg throws on purpose. Tell it with {@link isVmcgError}, which also holds for errors of a
+ * second copy of this package or of another realm, where `instanceof` does not.
+ */
+export class VmcgError extends Error {
+  readonly code: string
+  readonly errno?: number
+  readonly syscall?: string
+  readonly path?: string
+  readonly value?: string
+  readonly hint?: string
+
+  constructor(code: string, message: string, details: VmcgErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.code = code
+    for (const key of ['errno', 'syscall', 'path', 'value', 'hint'] as const) {
+      const detail = details[key]
+      if (detail !== undefined) Object.assign(this, { [key]: detail })
+    }
+    Object.defineProperty(this, BRAND, { value: true })
+  }
+
+  static {
+    Object.defineProperty(VmcgError.prototype, 'name', { value: 'VmcgError', configurable: true, writable: true })
+  }
+}
+
+/** A cgroup file or directory operation that failed; `code` is the kernel's (`'EINVAL'`) or one of ours. */
+export class CgroupError extends VmcgError {
+  static {
+    Object.defineProperty(CgroupError.prototype, 'name', { value: 'CgroupError', configurable: true, writable: true })
+  }
+}
+
+/** A QMP connection or command that failed. */
+export class QmpError extends VmcgError {
+  static {
+    Object.defineProperty(QmpError.prototype, 'name', { value: 'QmpError', configurable: true, writable: true })
+  }
+}
+
+/** True for every error that vmcg throws on purpose, whichever copy or realm made it. */
+export function isVmcgError(error: unknown): error is VmcgError {
+  return typeof error === 'object' && error !== null && Reflect.get(error, BRAND) === true
+}
+
+/** The name of a positive errno, such as `'EBUSY'` for 16; `'E<number>'` for one that Node does not know. */
+export function errnoName(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[0] ?? `E${errno}`
+}
+
+/** The kernel's own words for a positive errno, such as `'resource busy or locked'`. */
+export function errnoText(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[1] ?? `error ${errno}`
+}

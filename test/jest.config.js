@@ -1,0 +1,15 @@
+'use strict'
+
+/** @type {import('jest').Config} */
+module.exports = {
+  rootDir: require('node:path').join(__dirname, '..'),
+  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/build'],
+  transform: {
+    '^.+\\.ts$': [
+      require.resolve('@swc/jest'),
+      { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
+    ],
+  },
+  testEnvironment: 'node',
+}
