@@ -1,0 +1,72 @@
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/** Where the build puts the embedded VMM. */
+export const SPINVM = join(__dirname, '..', '..', 'build', 'Release', 'vmcg-spinvm')
+
+function onPath(program: string): boolean {
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '')
+  return folders.some((folder) => usable(join(folder, program), constants.X_OK))
+}
+
+function usable(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function mountsV1(controller: string): boolean {
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' - ')[1]?.split(' ') ?? [])
+    .some(([type, , options]) => type === 'cgroup' && options?.split(',').includes(controller))
+}
+
+/** What a test can need beyond Node and the build: a check, and what to do where it fails. */
+const REQUIREMENTS = {
+  root: { holds: () => process.geteuid?.() === 0, remedy: 'run as root' },
+  'cgroup-v1': {
+    holds: () => ['cpu', 'cpuacct', 'cpuset'].every(mountsV1),
+    remedy: 'a host with cpu, cpuacct and cpuset as cgroup v1 hierarchies',
+  },
+  kvm: {
+    holds: () => usable('/dev/kvm', constants.R_OK | constants.W_OK),
+    remedy: 'a host where /dev/kvm opens',
+  },
+  qemu: { holds: () => onPath('qemu-system-x86_64'), remedy: 'apt-get install qemu-system-x86' },
+  nasm: { holds: () => onPath('nasm'), remedy: 'apt-get install nasm' },
+  gcc: { holds: () => onPath('g++'), remedy: 'apt-get install g++' },
+  unshare: { holds: () => onPath('unshare'), remedy: 'apt-get install util-linux' },
+  spinvm: { holds: () => existsSync(SPINVM), remedy: 'npm run build' },
+} as const
+
+export type Requirement = keyof typeof REQUIREMENTS
+
+/** Which of these this host lacks, as `name (remedy)`; empty when a test that needs them can run. */
+export function missing(requirements: readonly Requirement[]): string[] {
+  return requirements
+    .filter((name) => !REQUIREMENTS[name].holds())
+    .map((name) => `${name} (${REQUIREMENTS[name].remedy})`)
+}
+
+/**
+ * A `describe` whose tests need something of the host. Where it is missing they are skipped, and the reporter says
+ * which and why; with `VMCG_REQUIRE=1`, as in CI, a missing thing is a failed test instead.
+ */
+export function describeWith(requirements: readonly Requirement[], name: string, tests: () => void): void {
+  const lacks = missing(requirements)
+  if (lacks.length === 0) {
+    describe(name, tests)
+  } else if (process.env['VMCG_REQUIRE'] === '1') {
+    describe(name, () => {
+      test('has what it needs', () => {
+        throw new Error(`this host lacks ${lacks.join(', ')}`)
+      })
+    })
+  } else {
+    describe.skip(`${name} [needs ${lacks.join(', ')}]`, tests)
+  }
+}
