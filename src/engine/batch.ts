@@ -1,0 +1,149 @@
+import { VmcgError } from '../errors'
+import {
+  OP_OPTIONAL,
+  OP_WORDS,
+  OpCode,
+  RESULT_HEADER_WORDS,
+  RESULT_OP_WORDS,
+  TASK_RECORD_BYTES,
+} from './native'
+
+/** Words of one operation that not every operation has. */
+interface OpFields {
+  readonly value?: string
+  /** A string for extended attributes, a number for everything else. */
+  readonly arg?: string | number
+  readonly ids?: readonly number[]
+  /** A failure does not stop the operation's group. */
+  readonly isOptional?: boolean
+}
+
+const NONE = -1
+
+/** Collects operations and packs them for the addon: the wire format of `native.ts`, in one place. */
+export class Batch {
+  readonly #words: number[] = []
+  readonly #strings: string[] = []
+  readonly #stringIndex = new Map<string, number>()
+  readonly #ids: number[] = []
+  #group = 0
+
+  /** Operations so far; the next one has this index in the result. */
+  get length(): number {
+    return this.#words.length / OP_WORDS
+  }
+
+  /** Operations added from now on fail apart from those before. */
+  nextGroup(): void {
+    this.#group += 1
+  }
+
+  /**
+   * @param path relative to the root.
+   * @throws `ERR_VMCG_INVALID_ARGUMENT` for a string with a NUL in it.
+   */
+  add(code: OpCode, root: number, path: string, fields: OpFields = {}): void {
+    const { value, arg, ids = [], isOptional = false } = fields
+    this.#words.push(
+      isOptional ? code | OP_OPTIONAL : code,
+      root,
+      this.#string(path),
+      value === undefined ? NONE : this.#string(value),
+      typeof arg === 'string' ? this.#string(arg) : (arg ?? 0),
+      this.#ids.length,
+      ids.length,
+      this.#group,
+    )
+    for (const id of ids) this.#ids.push(id)
+  }
+
+  pack(): { readonly ops: Int32Array; readonly strings: string; readonly ids: Int32Array } {
+    return {
+      ops: Int32Array.from(this.#words),
+      strings: this.#strings.join('\0'),
+      ids: Int32Array.from(this.#ids),
+    }
+  }
+
+  #string(text: string): number {
+    const known = this.#stringIndex.get(text)
+    if (known !== undefined) return known
+    if (text.includes('\0')) {
+      throw new VmcgError('ERR_VMCG_INVALID_ARGUMENT', `${JSON.stringify(text)} holds a NUL`, { value: text })
+    }
+    this.#strings.push(text)
+    this.#stringIndex.set(text, this.#strings.length - 1)
+    return this.#strings.length - 1
+  }
+}
+
+export interface OpResult {
+  /** 0, a positive errno, or −1: not run, because something before it in its group failed. */
+  readonly errno: number
+  /** How many ids were written. */
+  readonly done: number
+  readonly microseconds: number
+  /** One errno for each id of a WriteIds operation. */
+  readonly idErrnos: Int32Array
+  readonly bytes: Uint8Array
+}
+
+/** Unpacks the addon's result of a batch, one entry per operation, in order. */
+export function decodeResult(ops: Int32Array, result: ArrayBuffer): readonly OpResult[] {
+  const words = new Int32Array(result, 0, Math.floor(result.byteLength / 4))
+  const [opCount = 0, idCount = 0, byteCount = 0] = words
+  const idsStart = RESULT_HEADER_WORDS + opCount * RESULT_OP_WORDS
+  const idErrnos = words.subarray(idsStart, idsStart + idCount)
+  const bytes = new Uint8Array(result, (idsStart + idCount) * 4, byteCount)
+  let byteStart = 0
+  return Array.from({ length: opCount }, (_, index) => {
+    const word = (offset: number): number => words[RESULT_HEADER_WORDS + index * RESULT_OP_WORDS + offset] ?? 0
+    const ids = ops[index * OP_WORDS + 5] ?? 0
+    const idsHere = ops[index * OP_WORDS + 6] ?? 0
+    const byteEnd = word(3)
+    const slice = bytes.subarray(byteStart, byteEnd)
+    byteStart = byteEnd
+    return {
+      errno: word(0),
+      done: word(1),
+      microseconds: word(2),
+      idErrnos: idErrnos.subarray(ids, ids + idsHere),
+      bytes: slice,
+    }
+  })
+}
+
+/** The text of a Read or GetXattr result. */
+export function resultText(result: OpResult): string {
+  return new TextDecoder().decode(result.bytes)
+}
+
+/** One thread of a ListTasks result. */
+export interface TaskRecord {
+  readonly tid: number
+  /** Its id in the innermost pid namespace; 0 when that was not asked for. */
+  readonly nsTid: number
+  /** PF_* of include/linux/sched.h. */
+  readonly flags: number
+  /** Clock ticks since boot. */
+  readonly startTime: number
+  readonly name: string
+}
+
+export function resultTasks(result: OpResult): readonly TaskRecord[] {
+  const { bytes } = result
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const decoder = new TextDecoder()
+  return Array.from({ length: Math.floor(bytes.byteLength / TASK_RECORD_BYTES) }, (_, index) => {
+    const at = index * TASK_RECORD_BYTES
+    const comm = bytes.subarray(at + 24, at + TASK_RECORD_BYTES)
+    const end = comm.indexOf(0)
+    return {
+      tid: view.getInt32(at, true),
+      nsTid: view.getInt32(at + 4, true),
+      flags: view.getUint32(at + 8, true),
+      startTime: view.getFloat64(at + 16, true),
+      name: decoder.decode(end < 0 ? comm : comm.subarray(0, end)),
+    }
+  })
+}

@@ -1,0 +1,83 @@
+import { channel } from 'node:diagnostics_channel'
+import type { Operation, Plan, Stage } from '../plan/operations'
+import { Batch, type OpResult } from './batch'
+import { type Roots, type SubmitOptions, submit } from './lane'
+import { OpCode } from './native'
+
+/** What the kernel answered to one operation. */
+export interface OperationOutcome {
+  readonly operation: Operation
+  /** 0, a positive errno, or −1: not run, because an operation before it failed. */
+  readonly errno: number
+  readonly microseconds: number
+  /** For moves: each pid or tid that was written, with its own errno. */
+  readonly ids: readonly { readonly id: number; readonly errno: number }[]
+}
+
+/** Carries out one stage of a plan. The engine's writes to the kernel; a test may put another in its place. */
+export type StageExecutor = (plan: Plan, stage: Stage, options: SubmitOptions) => Promise<readonly OperationOutcome[]>
+
+/** The extended attribute that holds a directory's owner. The kernel keeps `trusted.*` on cgroup v1 and v2 alike. */
+export const OWNER_ATTRIBUTE = 'trusted.vmcg'
+
+const EEXIST = 17
+
+const operations = channel('vmcg:operation')
+
+/**
+ * An executor that writes to the kernel over the lane. A stage is one batch and one group: the first operation that
+ * fails stops those after it. Ids that fail (a thread that has ended) do not. Each outcome is published on the
+ * diagnostics channel `vmcg:operation` as `{ sandbox, ...outcome }`.
+ */
+export function kernelExecutor(roots: Roots): StageExecutor {
+  return async (plan, stage, options) => {
+    const batch = new Batch()
+    for (const operation of stage.operations) {
+      addOperation(batch, roots.id(plan.mounts[operation.hierarchy] ?? ''), operation)
+    }
+    const results = await submit(batch, options)
+    const outcomes = stage.operations.flatMap((operation, index) => {
+      const result = results[index]
+      return result === undefined ? [] : [outcomeOf(operation, result)]
+    })
+    if (operations.hasSubscribers) {
+      for (const outcome of outcomes) operations.publish({ sandbox: plan.sandbox, ...outcome })
+    }
+    return outcomes
+  }
+}
+
+function addOperation(batch: Batch, root: number, operation: Operation): void {
+  const path = operation.path.slice(1)
+  switch (operation.kind) {
+    case 'make-directory':
+      return batch.add(OpCode.MakeDir, root, path, { isOptional: operation.shared })
+    case 'tag':
+      return batch.add(OpCode.SetXattr, root, path, { arg: OWNER_ATTRIBUTE, value: operation.owner })
+    case 'write-knob':
+      return batch.add(OpCode.Write, root, file(path, operation.knob), { value: operation.value })
+    case 'move-process':
+      return batch.add(OpCode.WriteIds, root, file(path, 'cgroup.procs'), { ids: [operation.pid] })
+    case 'move-threads':
+      return batch.add(OpCode.WriteIds, root, file(path, 'tasks'), { ids: operation.tids })
+    case 'remove-directory':
+      return batch.add(OpCode.RemoveDir, root, path)
+  }
+}
+
+function file(directory: string, name: string): string {
+  return directory === '' ? name : `${directory}/${name}`
+}
+
+function outcomeOf(operation: Operation, result: OpResult): OperationOutcome {
+  const { microseconds } = result
+  const isMadeByAnother = operation.kind === 'make-directory' && operation.shared && result.errno === EEXIST
+  const written =
+    operation.kind === 'move-process' ? [operation.pid] : operation.kind === 'move-threads' ? operation.tids : []
+  return {
+    operation,
+    errno: isMadeByAnother ? 0 : result.errno,
+    microseconds,
+    ids: written.map((id, index) => ({ id, errno: result.errno === 0 ? (result.idErrnos[index] ?? -1) : -1 })),
+  }
+}

@@ -1,0 +1,68 @@
+import { CgroupError, errnoName, errnoText, VmcgError } from '../errors'
+import { type Batch, decodeResult, type OpResult } from './batch'
+import { native } from './native'
+
+/** `fast` for what the kernel answers in micro- to milliseconds, `slow` for what can block long. */
+export type Lane = 'fast' | 'slow'
+
+export interface SubmitOptions {
+  /** Takes back a batch that has not started; one that has started is awaited. Rejects with `signal.reason`. */
+  readonly signal?: AbortSignal | undefined
+  /** @default 'fast' */
+  readonly lane?: Lane | undefined
+}
+
+/**
+ * Runs a batch on a native thread of our own and resolves with one result per operation. Failed operations do not
+ * reject: their errno is in the result.
+ *
+ * @throws `ERR_VMCG_INVALID_ARGUMENT` for a batch that the addon finds malformed; `signal.reason` after an abort.
+ */
+export async function submit(batch: Batch, options: SubmitOptions = {}): Promise<readonly OpResult[]> {
+  const { signal, lane = 'fast' } = options
+  signal?.throwIfAborted()
+  if (batch.length === 0) return []
+  const { ops, strings, ids } = batch.pack()
+  const results = await new Promise<readonly OpResult[]>((resolve, reject) => {
+    const onAbort = () => {
+      if (native().cancelBatch(ticket)) reject(signal?.reason)
+    }
+    const ticket = native().submitBatch(lane === 'fast' ? 0 : 1, ops, strings, ids, (result) => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve(decodeResult(ops, result))
+    })
+    if (ticket < 0) {
+      reject(new VmcgError('ERR_VMCG_INVALID_ARGUMENT', `the addon refuses a batch of ${batch.length} operations: ${errnoText(-ticket)}`))
+      return
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+  signal?.throwIfAborted()
+  return results
+}
+
+/** Directories that paths are looked up beneath, opened once each: the mount points of hierarchies, and /proc. */
+export class Roots {
+  readonly #ids = new Map<string, number>()
+
+  /** @throws the kernel's error, with the directory. */
+  id(directory: string): number {
+    const known = this.#ids.get(directory)
+    if (known !== undefined) return known
+    const id = native().openRoot(directory)
+    if (id < 0) {
+      throw new CgroupError(errnoName(-id), `cannot open ${directory}: ${errnoText(-id)}`, {
+        errno: id,
+        syscall: 'open',
+        path: directory,
+      })
+    }
+    this.#ids.set(directory, id)
+    return id
+  }
+
+  close(): void {
+    for (const id of this.#ids.values()) native().closeRoot(id)
+    this.#ids.clear()
+  }
+}

@@ -1,0 +1,92 @@
+import { styleText } from 'node:util'
+import type { Operation, Plan } from './operations'
+
+export interface FormatPlanOptions {
+  /** Colours for a terminal. @default false */
+  readonly color?: boolean | undefined
+  /** `'diff'` to read, `'shell'` to run by hand as root. @default 'diff' */
+  readonly as?: 'diff' | 'shell' | undefined
+}
+
+/**
+ * A plan as text, one operation a line, ended by a newline.
+ *
+ * `diff`: `+` makes, `-` removes, `~` changes a value, `>` moves threads; cgroups are written `hierarchy:path`.
+ * `shell`: the commands that would do the same. An empty plan says so in both.
+ */
+export function formatPlan(plan: Plan, options: FormatPlanOptions = {}): string {
+  const format = options.as === 'shell' ? shellLines : diffLines
+  const lines = [
+    ...plan.stages.flatMap(({ name, operations }) => [
+      { sign: '#', text: `# ${plan.sandbox}: ${name}` },
+      ...operations.flatMap((operation) => format(operation, plan)),
+    ]),
+    ...plan.warnings.map((warning) => ({ sign: '!', text: `# warning: ${warning}` })),
+  ]
+  if (plan.stages.length === 0) lines.push({ sign: '#', text: `# ${plan.sandbox}: nothing to do` })
+  return lines.map(({ sign, text }) => `${options.color === true ? paint(sign, text) : text}\n`).join('')
+}
+
+interface Line {
+  readonly sign: string
+  readonly text: string
+}
+
+const COLORS: Readonly<Record<string, Parameters<typeof styleText>[0]>> = {
+  '+': 'green',
+  '-': 'red',
+  '~': 'yellow',
+  '>': 'cyan',
+  '!': 'magenta',
+  '#': 'dim',
+}
+
+function paint(sign: string, text: string): string {
+  const color = COLORS[sign]
+  return color === undefined ? text : styleText(color, text, { validateStream: false })
+}
+
+function diffLines(operation: Operation): readonly Line[] {
+  const where = `${operation.hierarchy}:${operation.path}`
+  switch (operation.kind) {
+    case 'make-directory':
+      return [{ sign: '+', text: `+ ${where}${operation.shared ? '  (shared, stays)' : ''}` }]
+    case 'tag':
+      return [{ sign: '+', text: `+ ${where}  tag ${operation.owner}` }]
+    case 'write-knob': {
+      const change = `${operation.previous || '(empty)'} → ${operation.value}`
+      return [{ sign: '~', text: `~ ${where}  ${operation.knob} ${change}` }]
+    }
+    case 'move-process':
+      return [{ sign: '>', text: `> ${where}  process ${operation.pid}, all its threads` }]
+    case 'move-threads':
+      return [{ sign: '>', text: `> ${where}  threads ${operation.tids.join(' ')}` }]
+    case 'remove-directory':
+      return [{ sign: '-', text: `- ${where}` }]
+  }
+}
+
+function shellLines(operation: Operation, plan: Plan): readonly Line[] {
+  const directory = `${plan.mounts[operation.hierarchy] ?? ''}${operation.path}`
+  const line = (sign: string, text: string): readonly Line[] => [{ sign, text }]
+  switch (operation.kind) {
+    case 'make-directory':
+      return line('+', `mkdir ${operation.shared ? '-p ' : ''}${quote(directory)}`)
+    case 'tag':
+      return line('+', `setfattr -n trusted.vmcg -v ${quote(operation.owner)} ${quote(directory)}`)
+    case 'write-knob':
+      return line('~', `echo ${quote(operation.value)} > ${quote(`${directory}/${operation.knob}`)}`)
+    case 'move-process':
+      return line('>', `echo ${operation.pid} > ${quote(`${directory}/cgroup.procs`)}`)
+    case 'move-threads': {
+      const tasks = quote(`${directory}/tasks`)
+      return line('>', `for tid in ${operation.tids.join(' ')}; do echo $tid > ${tasks}; done`)
+    }
+    case 'remove-directory':
+      return line('-', `rmdir ${quote(directory)}`)
+  }
+}
+
+function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}

@@ -1,0 +1,72 @@
+/**
+ * What a plan is made of: plain data, one member per thing the engine can do. `path` is that of the cgroup below the
+ * hierarchy's mount point (`'/kata/vm1/vcpu'`); `hierarchy` is its id (`'cpu'`, `'cpu,cpuacct'`).
+ */
+export type Operation = MakeDirectory | Tag | WriteKnob | MoveProcess | MoveThreads | RemoveDirectory
+
+interface InCgroup {
+  readonly hierarchy: string
+  readonly path: string
+}
+
+export interface MakeDirectory extends InCgroup {
+  readonly kind: 'make-directory'
+  /** A parent that several sandboxes share: made by whoever comes first, never tagged, never removed. */
+  readonly shared: boolean
+}
+
+/** Marks a directory as ours: an extended attribute that holds the nonce of the sandbox's state. */
+export interface Tag extends InCgroup {
+  readonly kind: 'tag'
+  readonly owner: string
+}
+
+export interface WriteKnob extends InCgroup {
+  readonly kind: 'write-knob'
+  readonly knob: string
+  readonly value: string
+  /** What the kernel said before, for the diff and for the way back; null where it could not be read. */
+  readonly previous: string | null
+}
+
+/** One write of a pid to `cgroup.procs`: every thread of the process, atomic against threads being born. */
+export interface MoveProcess extends InCgroup {
+  readonly kind: 'move-process'
+  readonly pid: number
+}
+
+/** Writes of single tids to `tasks`. */
+export interface MoveThreads extends InCgroup {
+  readonly kind: 'move-threads'
+  readonly tids: readonly number[]
+}
+
+export interface RemoveDirectory extends InCgroup {
+  readonly kind: 'remove-directory'
+}
+
+/** Operations that may follow each other at once; the next stage begins when all of them are done. */
+export interface Stage {
+  readonly name: 'directories' | 'limits' | 'placement' | 'drain' | 'removal'
+  readonly operations: readonly Operation[]
+}
+
+/** The ordered operations that turn what was observed into what is desired. Frozen plain data. */
+export interface Plan {
+  readonly sandbox: string
+  /** Hierarchy id → its mount point, for messages and for the shell form. */
+  readonly mounts: Readonly<Record<string, string>>
+  /** Stages without operations are left out, so an empty list means that there is nothing to do. */
+  readonly stages: readonly Stage[]
+  readonly warnings: readonly string[]
+}
+
+/** All operations of a plan in the order of execution. */
+export function operationsOf(plan: Plan): readonly Operation[] {
+  return plan.stages.flatMap((stage) => stage.operations)
+}
+
+/** True when what was observed is what is desired. */
+export function isEmptyPlan(plan: Plan): boolean {
+  return plan.stages.length === 0
+}

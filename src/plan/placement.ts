@@ -1,0 +1,105 @@
+import type { Desired } from './desired'
+import { sandboxPaths } from './desired'
+import type { ObservedHierarchy, ObservedProcess } from './observed'
+import type { Operation } from './operations'
+import type { PlanBuilder } from './plan-builder'
+
+/**
+ * Plans who goes where: vCPU threads into the leaf, everything else of the VMM and its helpers into the sandbox's own
+ * cgroup. The steps are ordered over all hierarchies, because migrations that follow each other at once share one
+ * grace period of the kernel.
+ *
+ * 1. A process comes in by one write of its pid only while none of its vCPUs is in the leaf: such a write moves every
+ *    thread, and would pull placed vCPUs out again. Afterwards strays are fetched one by one.
+ * 2. vCPU threads that are not in their leaf go there.
+ * 3. What is in the leaf and is no vCPU (the kernel's own `kvm-nx-lpage-re` is born there) goes back.
+ */
+export function planPlacement(builder: PlanBuilder, desired: Desired): void {
+  builder.stage('placement')
+  const { processes } = builder.state
+  const vmm = processes.find(({ pid }) => pid === desired.vmm)
+  const helpers = processes.filter(({ pid }) => desired.helpers.includes(pid) && pid !== desired.vmm)
+  const steps: readonly ((hierarchy: ObservedHierarchy) => readonly Operation[])[] = [
+    (hierarchy) => (vmm === undefined ? [] : vmmEntry(hierarchy, desired, vmm)),
+    (hierarchy) => helpers.flatMap((helper) => helperEntry(hierarchy, desired, helper)),
+    (hierarchy) => (vmm === undefined ? [] : vcpuMoves(hierarchy, desired, vmm)),
+    (hierarchy) => (vmm === undefined ? [] : intruderMoves(hierarchy, desired)),
+  ]
+  for (const step of steps) {
+    for (const operation of builder.hierarchies.flatMap(step)) builder.add(operation)
+  }
+  if (vmm !== undefined && desired.vcpus.length === 0) {
+    builder.warn(`sandbox ${desired.id}: the hypervisor reports no vCPU threads, so there is nothing to constrain`)
+  }
+}
+
+interface Whereabouts {
+  readonly sandbox: string
+  readonly vcpu: string
+  readonly inSandbox: ReadonlySet<number>
+  readonly inLeaf: ReadonlySet<number>
+}
+
+function whereabouts(hierarchy: ObservedHierarchy, desired: Desired): Whereabouts {
+  const { sandbox, vcpu } = sandboxPaths(desired)
+  return {
+    sandbox,
+    vcpu,
+    inSandbox: new Set(hierarchy.cgroups[sandbox]?.tids),
+    inLeaf: new Set(hierarchy.cgroups[vcpu]?.tids),
+  }
+}
+
+function vmmEntry(hierarchy: ObservedHierarchy, desired: Desired, vmm: ObservedProcess): readonly Operation[] {
+  const { sandbox, inSandbox, inLeaf } = whereabouts(hierarchy, desired)
+  const vcpus = new Set(desired.vcpus)
+  const strays = vmm.threads
+    .map(({ tid }) => tid)
+    .filter((tid) => !inSandbox.has(tid) && !inLeaf.has(tid) && !vcpus.has(tid))
+  if (strays.length === 0) return []
+  return desired.vcpus.some((tid) => inLeaf.has(tid))
+    ? [moveThreads(hierarchy, sandbox, strays)]
+    : [moveProcess(hierarchy, sandbox, vmm.pid)]
+}
+
+function helperEntry(hierarchy: ObservedHierarchy, desired: Desired, helper: ObservedProcess): readonly Operation[] {
+  const { sandbox, inSandbox } = whereabouts(hierarchy, desired)
+  const isInside = helper.threads.every(({ tid }) => inSandbox.has(tid))
+  return isInside ? [] : [moveProcess(hierarchy, sandbox, helper.pid)]
+}
+
+function vcpuMoves(hierarchy: ObservedHierarchy, desired: Desired, vmm: ObservedProcess): readonly Operation[] {
+  const { vcpu, inLeaf } = whereabouts(hierarchy, desired)
+  const alive = new Set(vmm.threads.map(({ tid }) => tid))
+  return moveThreadsIfAny(
+    hierarchy,
+    vcpu,
+    desired.vcpus.filter((tid) => alive.has(tid) && !inLeaf.has(tid)),
+  )
+}
+
+function intruderMoves(hierarchy: ObservedHierarchy, desired: Desired): readonly Operation[] {
+  const { sandbox, inLeaf } = whereabouts(hierarchy, desired)
+  const vcpus = new Set(desired.vcpus)
+  return moveThreadsIfAny(
+    hierarchy,
+    sandbox,
+    [...inLeaf].filter((tid) => !vcpus.has(tid)),
+  )
+}
+
+function moveProcess({ id: hierarchy }: ObservedHierarchy, path: string, pid: number): Operation {
+  return { kind: 'move-process', hierarchy, path, pid }
+}
+
+function moveThreads({ id: hierarchy }: ObservedHierarchy, path: string, tids: readonly number[]): Operation {
+  return { kind: 'move-threads', hierarchy, path, tids }
+}
+
+function moveThreadsIfAny(
+  hierarchy: ObservedHierarchy,
+  path: string,
+  tids: readonly number[],
+): readonly Operation[] {
+  return tids.length === 0 ? [] : [moveThreads(hierarchy, path, tids)]
+}

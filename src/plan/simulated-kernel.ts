@@ -1,0 +1,143 @@
+import { isSubset } from '../model/cpu-list'
+import { after } from './after'
+import type { Observed, ObservedCgroup, ObservedHierarchy } from './observed'
+import { childPath, knobValue, parentPath, pathChain } from './observed'
+import type { Operation } from './operations'
+
+/** What the simulated kernel answers to one operation: 0, or the errno of a real v1 kernel; and one errno per tid. */
+export interface SimulatedAnswer {
+  readonly errno: number
+  readonly ids: readonly { readonly id: number; readonly errno: number }[]
+}
+
+const ENOENT = 2
+const ESRCH = 3
+const EACCES = 13
+const EBUSY = 16
+const EEXIST = 17
+const EINVAL = 22
+const ENOSPC = 28
+
+/**
+ * A kernel to plan against without root: it holds an observed state, refuses what a v1 kernel refuses (the order of
+ * writes, populated directories, empty cpusets, dead threads) and applies the rest by `after()`. Each rule was seen on
+ * a real kernel; the integration tests hold the two together.
+ */
+export class SimulatedKernel {
+  #state: Observed
+
+  constructor(state: Observed) {
+    this.#state = state
+  }
+
+  observe(): Observed {
+    return this.#state
+  }
+
+  execute(operation: Operation): SimulatedAnswer {
+    const hierarchy = this.#state.hierarchies.find(({ id }) => id === operation.hierarchy)
+    if (hierarchy === undefined) return { errno: ENOENT, ids: [] }
+    if (operation.kind === 'move-threads') return this.#moveThreads(hierarchy, operation.path, operation.tids)
+    const errno = refusal(this.#state, hierarchy, operation)
+    if (errno === 0) this.#state = after(this.#state, operation)
+    return { errno, ids: operation.kind === 'move-process' ? [{ id: operation.pid, errno }] : [] }
+  }
+
+  #moveThreads(hierarchy: ObservedHierarchy, path: string, tids: readonly number[]): SimulatedAnswer {
+    const target = hierarchy.cgroups[path]
+    if (target === undefined) return { errno: ENOENT, ids: tids.map((id) => ({ id, errno: -1 })) }
+    const ids = tids.map((id) => ({ id, errno: isAlive(this.#state, id) ? entryErrno(target) : ESRCH }))
+    const moved = ids.filter(({ errno }) => errno === 0).map(({ id }) => id)
+    this.#state = after(this.#state, { kind: 'move-threads', hierarchy: hierarchy.id, path, tids: moved })
+    return { errno: 0, ids }
+  }
+}
+
+function refusal(state: Observed, hierarchy: ObservedHierarchy, operation: Operation): number {
+  const cgroup = hierarchy.cgroups[operation.path]
+  if (operation.kind === 'make-directory') {
+    if (cgroup !== undefined) return operation.shared ? 0 : EEXIST
+    return parentPath(operation.path) in hierarchy.cgroups ? 0 : ENOENT
+  }
+  if (cgroup === undefined) return ENOENT
+  switch (operation.kind) {
+    case 'write-knob':
+      return knobErrno(hierarchy, operation.path, operation.knob, operation.value)
+    case 'move-process':
+      return state.processes.some(({ pid }) => pid === operation.pid) ? entryErrno(cgroup) : ESRCH
+    case 'remove-directory':
+      return cgroup.tids.length > 0 || childrenOf(hierarchy, operation.path).length > 0 ? EBUSY : 0
+    case 'tag':
+    case 'move-threads':
+      return 0
+  }
+}
+
+function isAlive(state: Observed, tid: number): boolean {
+  return state.processes.some(({ threads }) => threads.some((thread) => thread.tid === tid))
+}
+
+/** kernel/cgroup/cpuset.c, cpuset_can_attach: a cpuset without CPUs or memory nodes takes nobody. */
+function entryErrno(cgroup: ObservedCgroup): number {
+  const isEmpty = ['cpuset.cpus', 'cpuset.mems'].some((knob) => knobValue(cgroup, knob) === '')
+  return isEmpty ? ENOSPC : 0
+}
+
+function knobErrno(hierarchy: ObservedHierarchy, path: string, knob: string, value: string): number {
+  const cgroup = hierarchy.cgroups[path]
+  if (cgroup?.knobs[knob] === undefined || cgroup.knobs[knob].kind === 'absent') return ENOENT
+  switch (knob) {
+    case 'cpu.cfs_quota_us':
+    case 'cpu.cfs_period_us':
+      return bandwidthErrno(hierarchy, path, knob, Number(value))
+    case 'cpuset.cpus':
+    case 'cpuset.mems':
+      return cpusetErrno(hierarchy, path, knob, value)
+    default:
+      return 0
+  }
+}
+
+/** kernel/sched/core.c: tg_set_cfs_bandwidth (ranges) and tg_cfs_schedulable (no child above its parent). */
+function bandwidthErrno(hierarchy: ObservedHierarchy, path: string, knob: string, value: number): number {
+  if (knob === 'cpu.cfs_period_us' && (value < 1000 || value > 1_000_000)) return EINVAL
+  if (knob === 'cpu.cfs_quota_us' && value >= 0 && value < 1000) return EINVAL
+  const cgroup = hierarchy.cgroups[path]
+  const changed: ObservedHierarchy = {
+    ...hierarchy,
+    cgroups: {
+      ...hierarchy.cgroups,
+      ...(cgroup && {
+        [path]: { ...cgroup, knobs: { ...cgroup.knobs, [knob]: { kind: 'value', value: String(value) } } },
+      }),
+    },
+  }
+  const isSchedulable = Object.keys(changed.cgroups).every((below) => {
+    const above = pathChain(below).slice(0, -1)
+    return above.every((ancestor) => ratio(changed, below) <= ratio(changed, ancestor))
+  })
+  return isSchedulable ? 0 : EINVAL
+}
+
+/** The CPUs that a cgroup itself allows; one without a quota allows what its parent does, so it never stands above it. */
+function ratio(hierarchy: ObservedHierarchy, path: string): number {
+  const cgroup = hierarchy.cgroups[path]
+  const quota = Number(knobValue(cgroup, 'cpu.cfs_quota_us') ?? -1)
+  if (quota >= 0) return quota / Number(knobValue(cgroup, 'cpu.cfs_period_us'))
+  return path === '/' ? Number.POSITIVE_INFINITY : ratio(hierarchy, parentPath(path))
+}
+
+/** kernel/cgroup/cpuset-v1.c, cpuset1_validate_change: a child within its parent, and never emptied while populated. */
+function cpusetErrno(hierarchy: ObservedHierarchy, path: string, knob: string, value: string): number {
+  const parent = knobValue(hierarchy.cgroups[parentPath(path)], knob) ?? ''
+  if (path !== '/' && !isSubset(value, parent)) return EACCES
+  const children = childrenOf(hierarchy, path).map((child) => knobValue(hierarchy.cgroups[child], knob) ?? '')
+  if (!children.every((child) => isSubset(child, value))) return EBUSY
+  return value === '' && (hierarchy.cgroups[path]?.tids.length ?? 0) > 0 ? ENOSPC : 0
+}
+
+function childrenOf(hierarchy: ObservedHierarchy, path: string): readonly string[] {
+  return Object.keys(hierarchy.cgroups).filter(
+    (other) => other !== path && childPath(path, other.slice(other.lastIndexOf('/') + 1)) === other,
+  )
+}

@@ -1,0 +1,66 @@
+import type { Observed, ObservedHierarchy } from './observed'
+import type { Desired } from './desired'
+import { sandboxPaths } from './desired'
+import { refuseForeign } from './directories'
+import type { Plan } from './operations'
+import { PlanBuilder } from './plan-builder'
+
+/** Where the processes of a sandbox came from: pid → hierarchy id → the cgroup it was in before. */
+export type Origins = ReadonlyMap<number, Readonly<Record<string, string>>>
+
+/**
+ * The operations that take a sandbox away: every thread in it goes back to the cgroup that its process came from (to
+ * the parent, where that is not known or no longer there), then the directories go, from the leaf up. The parent
+ * stays. Only what is in the sandbox is moved, thread by thread, so a thread that somebody took out stays out.
+ *
+ * @throws `ERR_VMCG_FOREIGN_CGROUP` where a directory of the sandbox's name is not its own.
+ */
+export function planTeardown(
+  desired: Pick<Desired, 'id' | 'parent' | 'owner'>,
+  observed: Observed,
+  origins: Origins,
+): Plan {
+  const builder = new PlanBuilder(observed)
+  const { sandbox, vcpu } = sandboxPaths(desired)
+  for (const { mountPoint, cgroups } of builder.hierarchies) {
+    for (const path of [sandbox, vcpu]) refuseForeign(cgroups[path], `${mountPoint}${path}`, desired)
+  }
+  const processOf = new Map(observed.processes.flatMap(({ pid, threads }) => threads.map(({ tid }) => [tid, pid])))
+  builder.stage('drain')
+  for (const hierarchy of builder.hierarchies) {
+    for (const path of [vcpu, sandbox]) {
+      for (const [target, tids] of drainTargets(hierarchy, path, desired.parent, processOf, origins)) {
+        builder.add({ kind: 'move-threads', hierarchy: hierarchy.id, path: target, tids })
+      }
+    }
+  }
+  builder.stage('removal')
+  for (const { id: hierarchy, cgroups } of builder.hierarchies) {
+    for (const path of [vcpu, sandbox]) {
+      if (path in cgroups) builder.add({ kind: 'remove-directory', hierarchy, path })
+    }
+  }
+  return builder.finish(desired.id)
+}
+
+function drainTargets(
+  hierarchy: ObservedHierarchy,
+  path: string,
+  parent: string,
+  processOf: ReadonlyMap<number, number>,
+  origins: Origins,
+): ReadonlyMap<string, readonly number[]> {
+  const targets = new Map<string, number[]>()
+  for (const tid of hierarchy.cgroups[path]?.tids ?? []) {
+    const pid = processOf.get(tid)
+    const origin = pid === undefined ? undefined : origins.get(pid)?.[hierarchy.id]
+    const target = origin !== undefined && origin in hierarchy.cgroups ? origin : parent
+    targets.set(target, [...(targets.get(target) ?? []), tid])
+  }
+  return targets
+}
+
+/** The cgroups that must be observed for a teardown, beyond those that planning a sandbox looks at. */
+export function originPaths(origins: Origins, hierarchy: string): readonly string[] {
+  return [...new Set([...origins.values()].flatMap((paths) => paths[hierarchy] ?? []))]
+}
