@@ -1,0 +1,88 @@
+import { VmcgError } from '../errors'
+import { quote } from './quote'
+
+/**
+ * The highest CPU or NUMA node number that a list may name. Linux can be built for at most 8192 CPUs (NR_CPUS, on
+ * x86-64 with MAXSMP) and 1024 nodes, so a greater number is a mistake, and expanding it would only take memory.
+ */
+export const MAX_CPU = 8191
+
+const PIECE = /^(\d{1,4})(?:-(\d{1,4}))?$/
+
+function refuse(text: string, piece: string, why: string): VmcgError {
+  return new VmcgError('ERR_VMCG_INVALID_ARGUMENT', `${quote(piece)} in the CPU list ${quote(text)} ${why}`, {
+    value: quote(text),
+    hint: 'a list is made of numbers and ranges, such as 0-3,8',
+  })
+}
+
+function markPiece(marked: Uint8Array, text: string, piece: string): void {
+  const [, firstDigits, lastDigits] = PIECE.exec(piece) ?? []
+  if (firstDigits === undefined) {
+    if (/^\d+(?:-\d+)?$/.test(piece)) throw refuse(text, piece, `goes beyond CPU ${MAX_CPU}`)
+    throw refuse(text, piece, piece === '' ? 'is an empty piece' : 'is neither a number nor a range')
+  }
+  const first = Number(firstDigits)
+  const last = lastDigits === undefined ? first : Number(lastDigits)
+  if (last > MAX_CPU || first > MAX_CPU) throw refuse(text, piece, `goes beyond CPU ${MAX_CPU}`)
+  if (last < first) throw refuse(text, piece, 'runs backwards')
+  marked.fill(1, first, last + 1)
+}
+
+function markedNumbers(marked: Uint8Array): number[] {
+  const numbers: number[] = []
+  for (let cpu = marked.indexOf(1); cpu !== -1; cpu = marked.indexOf(1, cpu + 1)) numbers.push(cpu)
+  return numbers
+}
+
+/**
+ * Reads a list of CPUs or NUMA nodes, such as `'0-3,8'`, as `cpuset.cpus` holds it.
+ *
+ * @param text Numbers and ranges, comma-separated. `''` is the empty list; a newline at the end, as the kernel writes
+ *   it, is allowed. Pieces may overlap and come in any order.
+ * @returns The numbers, ascending, each once.
+ * @throws `ERR_VMCG_INVALID_ARGUMENT` naming the piece that is no number or range, runs backwards or goes beyond
+ *   {@link MAX_CPU}. The kernel's `0-7:1/2` groups are refused too: it never prints them.
+ *
+ * Source: kernel, lib/bitmap-str.c (bitmap_parselist); cpuset(7), list format.
+ */
+export function parseCpuList(text: string): number[] {
+  const list = text.endsWith('\n') ? text.slice(0, -1) : text
+  if (list === '') return []
+  // One mark per CPU: a list that repeats itself costs time, never memory.
+  const marked = new Uint8Array(MAX_CPU + 1)
+  let start = 0
+  while (start <= list.length) {
+    const comma = list.indexOf(',', start)
+    const end = comma === -1 ? list.length : comma
+    markPiece(marked, text, list.slice(start, end))
+    start = end + 1
+  }
+  return markedNumbers(marked)
+}
+
+/**
+ * Writes CPU or node numbers as the kernel echoes them: ascending, ranges joined, such as `'0-3,8'`.
+ *
+ * @param cpus Numbers from 0 to {@link MAX_CPU}, in any order; repeated ones count once.
+ * @throws `ERR_VMCG_INVALID_ARGUMENT` for any other number.
+ */
+export function formatCpuList(cpus: readonly number[]): string {
+  const marked = new Uint8Array(MAX_CPU + 1)
+  for (const cpu of cpus) {
+    if (!Number.isInteger(cpu) || cpu < 0 || cpu > MAX_CPU) {
+      throw new VmcgError('ERR_VMCG_INVALID_ARGUMENT', `${quote(cpu)} is no CPU number (0 to ${MAX_CPU})`, {
+        value: quote(cpu),
+      })
+    }
+    marked[cpu] = 1
+  }
+  const pieces: string[] = []
+  for (let first = marked.indexOf(1); first !== -1; ) {
+    const gap = marked.indexOf(0, first)
+    const last = (gap === -1 ? marked.length : gap) - 1
+    pieces.push(first === last ? `${first}` : `${first}-${last}`)
+    first = marked.indexOf(1, last + 1)
+  }
+  return pieces.join(',')
+}
