@@ -86,3 +86,15 @@ export function formatCpuList(cpus: readonly number[]): string {
   }
   return pieces.join(',')
 }
+
+/**
+ * True when every CPU of one list is in the other; the empty list is a subset of every list.
+ *
+ * @param part CPU list, such as `'1-2'`.
+ * @param whole CPU list, such as `'0-3'`.
+ * @throws `ERR_VMCG_INVALID_ARGUMENT` as {@link parseCpuList}.
+ */
+export function isSubset(part: string, whole: string): boolean {
+  const available = new Set(parseCpuList(whole))
+  return parseCpuList(part).every((cpu) => available.has(cpu))
+}
