@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type CgroupLayout, type CgroupMounts, type Hierarchy, hierarchiesFrom } from './hierarchies'
+
+/** What this process can do with cgroups here, as it was when asked. */
+export interface Host {
+  readonly layout: CgroupLayout
+  readonly hierarchies: readonly Hierarchy[]
+  /** The hierarchy that has the controller, such as `'cpu'`; undefined when none that is mounted has it. */
+  controller(name: string): Hierarchy | undefined
+  /** The kernel's release, such as `'6.18.44'`. */
+  readonly kernel: string
+  /** True when the effective user id is 0, in whatever user namespace this process runs. */
+  readonly isRoot: boolean
+}
+
+export interface DetectHostOptions {
+  /** Where proc is mounted. Default: `/proc`. */
+  readonly procRoot?: string | undefined
+}
+
+/** The controllers that v2 offers at its mount point; none where the file cannot be read. */
+function readV2Controllers(mountPoint: string): string[] {
+  try {
+    return readFileSync(join(mountPoint, 'cgroup.controllers'), 'utf8').split(/\s+/).filter(Boolean)
+  } catch {
+    return []
+  }
+}
+
+function findHierarchies(mountinfo: string, procCgroup: string): CgroupMounts {
+  const mounted = hierarchiesFrom(mountinfo, procCgroup, [])
+  const v2 = mounted.hierarchies.find(({ version }) => version === 2)
+  return v2 === undefined ? mounted : hierarchiesFrom(mountinfo, procCgroup, readV2Controllers(v2.mountPoint))
+}
+
+/**
+ * Looks once at the mounted hierarchies and the kernel. Reads a handful of small files, synchronously, and changes
+ * nothing.
+ *
+ * @throws Node's own error when proc is not mounted.
+ */
+export function detectHost(options: DetectHostOptions = {}): Host {
+  const { procRoot = '/proc' } = options
+  const read = (...names: string[]): string => readFileSync(join(procRoot, ...names), 'utf8')
+  const { layout, hierarchies } = findHierarchies(read('self', 'mountinfo'), read('self', 'cgroup'))
+  return Object.freeze({
+    layout,
+    hierarchies,
+    controller: (name: string) => hierarchies.find(({ controllers }) => controllers.includes(name)),
+    kernel: read('sys', 'kernel', 'osrelease').trim(),
+    isRoot: process.geteuid?.() === 0,
+  })
+}
+
+/** The hierarchies in words, for messages: `'cpu at /sys/fs/cgroup/cpu, unified (hugetlb) at /sys/fs/cgroup/unified'`. */
+export function describeHierarchies(host: Pick<Host, 'hierarchies'>): string {
+  if (host.hierarchies.length === 0) return 'none'
+  return host.hierarchies
+    .map(({ id, version, controllers, mountPoint, isReadOnly }) => {
+      const offered = version === 2 ? ` (${controllers.join(' ') || 'no controllers'})` : ''
+      return `${id}${offered} at ${mountPoint}${isReadOnly ? ' (read-only)' : ''}`
+    })
+    .join(', ')
+}

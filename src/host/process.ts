@@ -1,0 +1,80 @@
+import { readFileSync, readlinkSync } from 'node:fs'
+import { VmcgError } from '../errors'
+import { quote } from '../model/quote'
+import { type ProcCgroup, parseProcCgroup } from './proc-cgroup'
+
+const DEFAULT_PROC = '/proc'
+
+interface SystemError {
+  readonly code: string
+  readonly errno?: number
+  readonly syscall?: string
+}
+
+function isSystemError(error: unknown): error is SystemError {
+  return error instanceof Error && typeof Reflect.get(error, 'code') === 'string'
+}
+
+/** What `look` finds in a process's directory; undefined when the process is gone, before the look or during it. */
+function ofProcess<T>(procRoot: string, pid: number, name: string, look: (path: string) => T): T | undefined {
+  if (!Number.isSafeInteger(pid) || pid <= 0) {
+    throw new VmcgError('ERR_VMCG_INVALID_ARGUMENT', `${quote(pid)} is no process id`, { value: quote(pid) })
+  }
+  const path = `${procRoot}/${pid}/${name}`
+  try {
+    return look(path)
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause
+    // ENOENT: gone before the open. ESRCH: gone between the open and the read.
+    if (cause.code === 'ENOENT' || cause.code === 'ESRCH') return undefined
+    const { code, errno, syscall } = cause
+    throw new VmcgError(code, `${path} cannot be read (${code})`, { path, errno, syscall, cause })
+  }
+}
+
+function readText(path: string): string {
+  return readFileSync(path, 'utf8')
+}
+
+/**
+ * The cgroups of a process's main thread, one per hierarchy.
+ *
+ * @param pid Above 0, in the pid namespace of `procRoot`.
+ * @returns undefined when there is no such process.
+ * @throws `ERR_VMCG_INVALID_ARGUMENT` for what can be no pid; the kernel's code, such as `EACCES`, when it refuses.
+ */
+export function readProcessCgroups(pid: number, procRoot = DEFAULT_PROC): ProcCgroup[] | undefined {
+  return ofProcess(procRoot, pid, 'cgroup', (path) => parseProcCgroup(readText(path)))
+}
+
+/**
+ * When a process was started, in clock ticks since boot. Together with the pid it names one process for ever, while
+ * the pid alone may be given to another.
+ *
+ * @returns undefined when there is no such process. Errors as {@link readProcessCgroups}.
+ *
+ * Source: proc_pid_stat(5), field 22.
+ */
+export function readStartTime(pid: number, procRoot = DEFAULT_PROC): number | undefined {
+  return ofProcess(procRoot, pid, 'stat', (path) => startTimeOf(readText(path)))
+}
+
+/** Field 22 of a stat line. Field 2, the name in parentheses, may itself hold spaces and parentheses. */
+export function startTimeOf(stat: string): number | undefined {
+  const fields = stat
+    .slice(stat.lastIndexOf(')') + 1)
+    .trim()
+    .split(' ')
+  const ticks = fields[22 - 3]
+  return ticks === undefined ? undefined : Number(ticks)
+}
+
+/**
+ * The pid namespace that a process is in, as the kernel names it: `'pid:[4026531836]'`. Equal texts, equal namespaces.
+ *
+ * @returns undefined when there is no such process. Errors as {@link readProcessCgroups}; EACCES without the right to
+ *   trace the process.
+ */
+export function pidNamespaceOf(pid: number, procRoot = DEFAULT_PROC): string | undefined {
+  return ofProcess(procRoot, pid, 'ns/pid', readlinkSync)
+}
