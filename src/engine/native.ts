@@ -5,7 +5,7 @@ import { VmcgError } from '../errors'
  * The addon's functions, as `native/binding/addon.cc` exports them. No policy lives below this line: each function
  * does what it is told and answers with a value or a negative errno. A test holds this list against the addon's keys.
  *
- * `OpCode`, `OP_WORDS` and the result layout are the wire format of a batch; `native/binding/batch_codec.h` is its
+ * `OpCode`, `OP_WORDS` and the result layout are the wire format of a batch; `native/core/batch_codec.h` is its
  * other end.
  */
 export interface NativeAddon {
@@ -39,8 +39,9 @@ export interface NativeAddon {
 /**
  * One operation of a batch: eight 32-bit words `[code | flags, root, path, value, arg, idsStart, idsCount, group]`.
  * `path`, `value` and `arg` (for extended attributes) are indices into `strings`, which are joined by NUL; −1 is none.
- * Paths are relative to the root. Groups are numbered in ascending order; a failure stops the rest of its own group
- * only, unless the operation carries `OP_OPTIONAL`.
+ * Paths are relative to the root, and `.` is the root itself; `..`, absolute paths and links that lead out are EXDEV.
+ * Groups are numbered in ascending order; a failure stops the rest of its own group only, unless the operation carries
+ * `OP_OPTIONAL`. Two WriteIds operations must not share ids: there is one errno per place in `ids`.
  */
 export enum OpCode {
   /** mkdirat, 0755. */
@@ -77,7 +78,8 @@ export const OP_WORDS = 8
 /**
  * The result of a batch, little endian: `int32 opCount, idCount, byteCount, reserved`; per operation
  * `int32 errno (−1: not run), done, microseconds, byteEnd` (bytes of operation n end there and begin where those of
- * n − 1 end; `done` counts the ids written); `int32 errno` per id; then the bytes.
+ * n − 1 end; `done` counts the ids written); `int32 errno (−1: not tried)` per id; then the bytes. The bytes of an
+ * operation that failed are the name of the system call that did, such as `openat2` or `write`.
  */
 export const RESULT_HEADER_WORDS = 4
 export const RESULT_OP_WORDS = 4

@@ -1,0 +1,59 @@
+{
+  # The core, the addon and every executable are built with the flags of target_defaults. The include directories come
+  # from npm packages, so that no Node headers have to be installed or downloaded.
+  'variables': {
+    # node-gyp rebuild -- -Dsanitize=address,undefined (or thread)
+    'sanitize%': '',
+    'napi_include_dirs': [
+      "<!(node -p \"require('node-addon-api').include_dir\")",
+      "<!(node -p \"require('node-api-headers').include_dir\")",
+    ],
+  },
+  'target_defaults': {
+    'default_configuration': 'Release',
+    'configurations': {
+      'Debug': {'cflags': ['-g', '-O0']},
+      'Release': {'cflags': ['-O2']},
+    },
+    'cflags': ['-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra', '-Werror', '-pthread'],
+    'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
+    'cflags_cc': ['-std=c++20', '-fno-exceptions', '-fno-rtti'],
+    'ldflags': ['-pthread'],
+    'conditions': [
+      ['sanitize!=""', {
+        'cflags': ['-fsanitize=<(sanitize)', '-fno-omit-frame-pointer', '-g'],
+        'ldflags': ['-fsanitize=<(sanitize)'],
+      }],
+    ],
+  },
+  'targets': [
+    {
+      'target_name': 'vmcg-core',
+      'type': 'static_library',
+      'sources': [
+        'native/core/batch_codec.cc',
+        'native/core/batch_run.cc',
+        'native/core/directory.cc',
+        'native/core/file_io.cc',
+        'native/core/file_lock.cc',
+        'native/core/lane.cc',
+        'native/core/operations.cc',
+        'native/core/root.cc',
+        'native/core/task_list.cc',
+        'native/core/unix_socket.cc',
+      ],
+    },
+    {
+      'target_name': 'vmcg',
+      'dependencies': ['vmcg-core'],
+      'include_dirs': ['<@(napi_include_dirs)'],
+      'sources': [
+        'native/binding/addon.cc',
+        'native/binding/arguments.cc',
+        'native/binding/batch_port.cc',
+      ],
+      # The end of a worker thread unloads its addons, but a lane's thread never ends.
+      'ldflags': ['-Wl,-z,nodelete'],
+    },
+  ],
+}

@@ -1,0 +1,153 @@
+#include "addon.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "../core/file_lock.h"
+#include "../core/unix_socket.h"
+#include "arguments.h"
+
+namespace vmcg {
+namespace {
+
+Napi::Value NegativeErrno(Napi::Env env, int number) { return Napi::Number::New(env, -number); }
+
+/** The descriptor, which JavaScript closes from here on, or the negative errno. */
+Napi::Value HandOver(Napi::Env env, Result<Fd> opened) {
+  if (!opened.ok()) return NegativeErrno(env, opened.error().number);
+  return Napi::Number::New(env, opened->Release());
+}
+
+std::optional<Lane::Kind> LaneArgument(const Napi::CallbackInfo& info, std::size_t index) {
+  const std::optional<std::int32_t> lane = Int32Argument(info, index);
+  if (!lane || *lane < 0 || *lane >= Lane::kCount) return std::nullopt;
+  return static_cast<Lane::Kind>(*lane);
+}
+
+}  // namespace
+
+Addon::Addon(Napi::Env env, Napi::Object exports) : port_(std::make_shared<BatchPort>(env, *this)) {
+  // Enumerable, so that a test can hold the addon's keys against the TypeScript interface.
+  DefineAddon(exports, {
+                           InstanceMethod<&Addon::OpenRoot>("openRoot", napi_enumerable),
+                           InstanceMethod<&Addon::CloseRoot>("closeRoot", napi_enumerable),
+                           InstanceMethod<&Addon::SubmitBatch>("submitBatch", napi_enumerable),
+                           InstanceMethod<&Addon::CancelBatch>("cancelBatch", napi_enumerable),
+                           InstanceMethod<&Addon::LockFile>("lockFile", napi_enumerable),
+                           InstanceMethod<&Addon::ConnectUnix>("connectUnix", napi_enumerable),
+                           InstanceMethod<&Addon::PeerPid>("peerPid", napi_enumerable),
+                           InstanceMethod<&Addon::CloseFd>("closeFd", napi_enumerable),
+                       });
+  // Hooks run in reverse order: this one before that of the port's ThreadSafeFunction, which exists
+  // already.
+  env.AddCleanupHook([this] { TearDown(); });
+}
+
+void Addon::TearDown() {
+  port_->Close();
+  for (const auto& [ticket, batch] : pending_) batch.lane->Cancel(*port_, ticket);
+  pending_.clear();
+}
+
+Napi::Value Addon::OpenRoot(const Napi::CallbackInfo& info) {
+  const std::optional<std::string> path = PathArgument(info, 0);
+  if (!path) return NegativeErrno(info.Env(), EINVAL);
+  Result<Root> root = Root::Open(*path);
+  if (!root.ok()) return NegativeErrno(info.Env(), root.error().number);
+  const std::int32_t id = next_root_++;
+  roots_.emplace(id, std::make_shared<const Root>(std::move(*root)));
+  return Napi::Number::New(info.Env(), id);
+}
+
+void Addon::CloseRoot(const Napi::CallbackInfo& info) {
+  if (const std::optional<std::int32_t> id = Int32Argument(info, 0)) roots_.erase(*id);
+}
+
+Napi::Value Addon::SubmitBatch(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::optional<Lane::Kind> kind = LaneArgument(info, 0);
+  const std::optional<std::span<const std::int32_t>> words = Int32ArrayArgument(info, 1);
+  const std::optional<std::string> strings = StringArgument(info, 2);
+  const std::optional<std::span<const std::int32_t>> ids = Int32ArrayArgument(info, 3);
+  const std::optional<Napi::Function> done = FunctionArgument(info, 4);
+  if (!kind || !words || !strings || !ids || !done) return NegativeErrno(env, EINVAL);
+
+  Result<Batch> batch = DecodeBatch(*words, *strings, *ids, roots_);
+  if (!batch.ok()) return NegativeErrno(env, batch.error().number);
+  const Result<Lane*> lane = Lane::Get(*kind);
+  if (!lane.ok()) return NegativeErrno(env, lane.error().number);
+
+  const std::int64_t ticket = next_ticket_++;
+  pending_.emplace(ticket, PendingBatch{Napi::Persistent(*done), *lane});
+  port_->SetPending(env, true);
+  (*lane)->Submit(LaneJob{ticket, std::move(*batch), port_});
+  return Napi::Number::New(env, static_cast<double>(ticket));
+}
+
+Napi::Value Addon::CancelBatch(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::optional<std::int64_t> ticket = Int64Argument(info, 0);
+  const auto batch = ticket ? pending_.find(*ticket) : pending_.end();
+  const bool is_cancelled =
+      batch != pending_.end() && batch->second.lane->Cancel(*port_, batch->first);
+  if (is_cancelled) {
+    pending_.erase(batch);
+    port_->SetPending(env, !pending_.empty());
+  }
+  return Napi::Boolean::New(env, is_cancelled);
+}
+
+void Addon::Receive(Napi::Env env, const FinishedBatch& finished) {
+  const auto node = pending_.extract(finished.ticket);
+  if (node.empty()) return;
+  port_->SetPending(env, !pending_.empty());
+
+  const std::size_t size = EncodedSize(finished.result);
+  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, size);
+  // Empty where a worker is being terminated.
+  if (buffer.IsEmpty() || buffer.Data() == nullptr) return;
+  EncodeResult(finished.result, std::span(static_cast<std::byte*>(buffer.Data()), size));
+
+  node.mapped().done.Call({buffer});
+  if (env.IsExceptionPending()) {
+    // What `done` throws ends as an uncaught exception, as from any other callback of the event
+    // loop.
+    napi_fatal_exception(env, env.GetAndClearPendingException().Value());
+  }
+}
+
+Napi::Value Addon::LockFile(const Napi::CallbackInfo& info) {
+  const std::optional<std::string> path = PathArgument(info, 0);
+  if (!path) return NegativeErrno(info.Env(), EINVAL);
+  return HandOver(info.Env(), vmcg::LockFile(*path));
+}
+
+Napi::Value Addon::ConnectUnix(const Napi::CallbackInfo& info) {
+  const std::optional<std::string> path = PathArgument(info, 0);
+  if (!path) return NegativeErrno(info.Env(), EINVAL);
+  return HandOver(info.Env(), vmcg::ConnectUnix(*path));
+}
+
+Napi::Value Addon::PeerPid(const Napi::CallbackInfo& info) {
+  const std::optional<std::int32_t> socket = Int32Argument(info, 0);
+  if (!socket) return NegativeErrno(info.Env(), EINVAL);
+  const Result<int> pid = vmcg::PeerPid(*socket);
+  if (!pid.ok()) return NegativeErrno(info.Env(), pid.error().number);
+  return Napi::Number::New(info.Env(), *pid);
+}
+
+Napi::Value Addon::CloseFd(const Napi::CallbackInfo& info) {
+  const std::optional<std::int32_t> fd = Int32Argument(info, 0);
+  if (!fd) return NegativeErrno(info.Env(), EINVAL);
+  // EINTR is success: Linux has freed the descriptor by then.
+  const bool is_closed = close(*fd) == 0 || errno == EINTR;
+  return NegativeErrno(info.Env(), is_closed ? 0 : errno);
+}
+
+NODE_API_NAMED_ADDON(vmcg, Addon)
+
+}  // namespace vmcg

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+
+#include "../core/batch_codec.h"
+#include "../core/lane.h"
+#include "batch_port.h"
+#include "napi_setup.h"
+
+namespace vmcg {
+
+/**
+ * What one environment (the main thread or a worker) has: its roots and the callbacks it waits for.
+ * The functions are those of `NativeAddon` in src/engine/native.ts, which says what each does. All
+ * of it runs on the JavaScript thread.
+ */
+class Addon final : public Napi::Addon<Addon>, public BatchReceiver {
+ public:
+  Addon(Napi::Env env, Napi::Object exports);
+
+ private:
+  struct PendingBatch {
+    Napi::FunctionReference done;
+    Lane* lane;
+  };
+
+  Napi::Value OpenRoot(const Napi::CallbackInfo& info);
+  void CloseRoot(const Napi::CallbackInfo& info);
+  Napi::Value SubmitBatch(const Napi::CallbackInfo& info);
+  Napi::Value CancelBatch(const Napi::CallbackInfo& info);
+  Napi::Value LockFile(const Napi::CallbackInfo& info);
+  Napi::Value ConnectUnix(const Napi::CallbackInfo& info);
+  Napi::Value PeerPid(const Napi::CallbackInfo& info);
+  Napi::Value CloseFd(const Napi::CallbackInfo& info);
+
+  void Receive(Napi::Env env, const FinishedBatch& finished) override;
+  void TearDown();
+
+  RootTable roots_;
+  std::int32_t next_root_ = 0;
+  std::map<std::int64_t, PendingBatch> pending_;
+  std::int64_t next_ticket_ = 1;
+  std::shared_ptr<BatchPort> port_;
+};
+
+}  // namespace vmcg

@@ -1,0 +1,86 @@
+#include "lane.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "batch_run.h"
+
+namespace vmcg {
+
+Result<Lane*> Lane::Get(Kind kind) {
+  // Plain data without destructors, so that exit(3) can run while a lane is still at work.
+  static std::mutex mutex;
+  static std::array<Lane*, kCount> lanes{};
+
+  const std::lock_guard lock(mutex);
+  Lane*& lane = lanes[static_cast<std::size_t>(kind)];
+  if (lane == nullptr) {
+    const Result<Lane*> made = Make(kind == Kind::kFast ? "vmcg-lane" : "vmcg-lane-slow");
+    if (!made.ok()) return made;
+    lane = *made;
+  }
+  return lane;
+}
+
+Result<Lane*> Lane::Make(const char* thread_name) {
+  auto* const lane = new Lane();
+  // The thread inherits the mask: signals are for the application's own threads.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread{};
+  const int error = pthread_create(&thread, nullptr, ThreadMain, lane);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (error != 0) {
+    delete lane;
+    return SysError{error, "pthread_create"};
+  }
+  pthread_setname_np(thread, thread_name);
+  pthread_detach(thread);
+  return lane;
+}
+
+void* Lane::ThreadMain(void* lane) { static_cast<Lane*>(lane)->Run(); }
+
+void Lane::Run() {
+  while (true) {
+    const LaneJob job = Take();
+    job.listener->BatchFinished(job.ticket, RunBatch(job.batch));
+  }
+}
+
+LaneJob Lane::Take() {
+  std::unique_lock lock(mutex_);
+  has_jobs_.wait(lock, [this] { return !jobs_.empty(); });
+  LaneJob job = std::move(jobs_.front());
+  jobs_.pop_front();
+  return job;
+}
+
+void Lane::Submit(LaneJob job) {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  has_jobs_.notify_one();
+}
+
+bool Lane::Cancel(const BatchListener& listener, std::int64_t ticket) {
+  const std::lock_guard lock(mutex_);
+  const auto erased = std::erase_if(jobs_, [&](const LaneJob& job) {
+    return job.listener.get() == &listener && job.ticket == ticket;
+  });
+  return erased > 0;
+}
+
+void Lane::CancelAll(const BatchListener& listener) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(jobs_, [&](const LaneJob& job) { return job.listener.get() == &listener; });
+}
+
+}  // namespace vmcg

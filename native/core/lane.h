@@ -1,0 +1,73 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include "batch.h"
+#include "result.h"
+
+namespace vmcg {
+
+/** Hears of finished batches, on the lane's thread. */
+class BatchListener {
+ public:
+  BatchListener() = default;
+  BatchListener(const BatchListener&) = delete;
+  BatchListener& operator=(const BatchListener&) = delete;
+  virtual ~BatchListener() = default;
+
+  virtual void BatchFinished(std::int64_t ticket, BatchResult result) = 0;
+};
+
+struct LaneJob {
+  /** Tells the jobs of one listener apart. */
+  std::int64_t ticket;
+  Batch batch;
+  std::shared_ptr<BatchListener> listener;
+};
+
+/**
+ * A thread of our own that runs batches one after the other, in the order they came in.
+ *
+ * The kernel can hold a cgroup write up for milliseconds, which neither the event loop nor libuv's
+ * pool should feel. There is one thread per lane and process, made at the first use and never
+ * ended: all worker threads of the process share it, and none of them outlives the others for
+ * certain.
+ */
+class Lane {
+ public:
+  enum class Kind { kFast, kSlow };
+  static constexpr int kCount = 2;
+
+  /** The process's lane of this kind; an error when its thread cannot be made. */
+  static Result<Lane*> Get(Kind kind);
+
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  void Submit(LaneJob job);
+
+  /** Takes a job back. True when it had not started: its listener will not hear of it. */
+  bool Cancel(const BatchListener& listener, std::int64_t ticket);
+
+  /** Takes back everything of a listener that has not started. */
+  void CancelAll(const BatchListener& listener);
+
+ private:
+  Lane() = default;
+  ~Lane() = default;
+
+  static Result<Lane*> Make(const char* thread_name);
+  static void* ThreadMain(void* lane);
+  [[noreturn]] void Run();
+  LaneJob Take();
+
+  std::mutex mutex_;
+  std::condition_variable has_jobs_;
+  std::deque<LaneJob> jobs_;
+};
+
+}  // namespace vmcg

@@ -1,0 +1,105 @@
+#include "operations.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "directory.h"
+#include "file_io.h"
+#include "retry.h"
+
+namespace vmcg {
+namespace {
+
+constexpr mode_t kDirectoryMode = 0755;
+// The kernel's XATTR_SIZE_MAX.
+constexpr std::size_t kMaxXattrBytes = std::size_t{64} << 10;
+
+/** The directory that holds the last component of a path, and that component. */
+struct Entry {
+  Fd parent;
+  std::string name;
+};
+
+Result<Entry> OpenParent(const Root& root, const std::string& path, const char* syscall) {
+  const std::size_t slash = path.rfind('/');
+  const bool at_root = slash == std::string::npos;
+  std::string name = at_root ? path : path.substr(slash + 1);
+  if (name.empty() || name == "." || name == "..") return SysError{EINVAL, syscall};
+  // "/name" keeps its slash, so that the lookup refuses it as it refuses every absolute path.
+  const std::string parent_path = at_root ? "." : path.substr(0, slash == 0 ? 1 : slash);
+  Result<Fd> parent = root.OpenBeneath(parent_path, O_PATH | O_DIRECTORY);
+  if (!parent.ok()) return parent.error();
+  return Entry{std::move(*parent), std::move(name)};
+}
+
+}  // namespace
+
+Result<Done> MakeDir(const Root& root, const std::string& path) {
+  Result<Entry> entry = OpenParent(root, path, "mkdirat");
+  if (!entry.ok()) return entry.error();
+  const int made = RetryOnEintr(
+      [&] { return mkdirat(entry->parent.get(), entry->name.c_str(), kDirectoryMode); });
+  if (made == -1) return LastError("mkdirat");
+  return Done{};
+}
+
+Result<Done> RemoveDir(const Root& root, const std::string& path) {
+  Result<Entry> entry = OpenParent(root, path, "unlinkat");
+  if (!entry.ok()) return entry.error();
+  const int removed = RetryOnEintr(
+      [&] { return unlinkat(entry->parent.get(), entry->name.c_str(), AT_REMOVEDIR); });
+  if (removed == -1) return LastError("unlinkat");
+  return Done{};
+}
+
+Result<Done> WriteFile(const Root& root, const std::string& path, const std::string& value) {
+  Result<Fd> file = root.OpenBeneath(path, O_WRONLY);
+  if (!file.ok()) return file.error();
+  return WriteOnce(*file, value);
+}
+
+Result<Done> ReadFile(const Root& root, const std::string& path, std::string& bytes) {
+  Result<Fd> file = root.OpenBeneath(path, O_RDONLY);
+  if (!file.ok()) return file.error();
+  return ReadToEnd(*file, bytes);
+}
+
+Result<Done> SetXattr(const Root& root, const std::string& path, const std::string& name,
+                      const std::string& value) {
+  // Not O_PATH: fsetxattr and fgetxattr answer EBADF to such a descriptor.
+  Result<Fd> directory = root.OpenBeneath(path, O_RDONLY | O_DIRECTORY);
+  if (!directory.ok()) return directory.error();
+  const int set = RetryOnEintr([&] {
+    return fsetxattr(directory->get(), name.c_str(), value.data(), value.size(), /*flags=*/0);
+  });
+  if (set == -1) return LastError("fsetxattr");
+  return Done{};
+}
+
+Result<Done> GetXattr(const Root& root, const std::string& path, const std::string& name,
+                      std::string& bytes) {
+  Result<Fd> directory = root.OpenBeneath(path, O_RDONLY | O_DIRECTORY);
+  if (!directory.ok()) return directory.error();
+  const std::size_t before = bytes.size();
+  bytes.resize(before + kMaxXattrBytes);
+  const ssize_t size = RetryOnEintr([&] {
+    return fgetxattr(directory->get(), name.c_str(), bytes.data() + before, kMaxXattrBytes);
+  });
+  const SysError error = LastError("fgetxattr");
+  bytes.resize(before + (size == -1 ? 0 : static_cast<std::size_t>(size)));
+  if (size == -1) return error;
+  return Done{};
+}
+
+Result<Done> ListDirs(const Root& root, const std::string& path, std::string& bytes) {
+  Result<Fd> directory = root.OpenBeneath(path, O_RDONLY | O_DIRECTORY);
+  if (!directory.ok()) return directory.error();
+  return ForEachSubdirectory(*directory, [&bytes](const char* name) {
+    bytes += name;
+    bytes += '\0';
+  });
+}
+
+}  // namespace vmcg

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+
+#include "fd.h"
+#include "result.h"
+
+namespace vmcg {
+
+/**
+ * A directory to look up paths beneath: the mount point of a hierarchy, or /proc.
+ *
+ * A path is relative, has no `..`, and cannot leave the root through a link (EXDEV) or follow a
+ * magic link (ELOOP). On cgroup2 no link is followed at all and no mount point is crossed. Nothing
+ * is ever created by opening it.
+ */
+class Root {
+ public:
+  /** How the kernel is asked to stay beneath the root. */
+  enum class Lookup {
+    kOpenat2,
+    /** Component by component, following no link at all, for kernels before 5.6 and seccomp filters
+       that hide openat2. */
+    kStepwise,
+  };
+
+  /** Opens the directory at `path` and finds out which lookup works here. */
+  static Result<Root> Open(const std::string& path);
+  static Result<Root> Open(const std::string& path, Lookup lookup);
+
+  /** Opens `path` (`.` is the root itself) with `flags` and O_CLOEXEC. */
+  [[nodiscard]] Result<Fd> OpenBeneath(const std::string& path, int flags) const;
+
+  [[nodiscard]] Lookup lookup() const { return lookup_; }
+
+ private:
+  Root(Fd directory, long file_system, Lookup lookup)
+      : directory_(std::move(directory)), file_system_(file_system), lookup_(lookup) {}
+
+  [[nodiscard]] Result<Fd> OpenByOpenat2(const std::string& path, int flags) const;
+  [[nodiscard]] Result<Fd> OpenStepwise(const std::string& path, int flags) const;
+
+  Fd directory_;
+  long file_system_;
+  Lookup lookup_;
+};
+
+}  // namespace vmcg
