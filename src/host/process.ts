@@ -12,7 +12,8 @@ interface SystemError {
 }
 
 function isSystemError(error: unknown): error is SystemError {
-  return error instanceof Error && typeof Reflect.get(error, 'code') === 'string'
+  // Told by its shape: an error of Node's own is no instance of another realm's Error.
+  return typeof error === 'object' && error !== null && typeof Reflect.get(error, 'code') === 'string'
 }
 
 /** What `look` finds in a process's directory; undefined when the process is gone, before the look or during it. */
@@ -76,5 +77,5 @@ export function startTimeOf(stat: string): number | undefined {
  *   trace the process.
  */
 export function pidNamespaceOf(pid: number, procRoot = DEFAULT_PROC): string | undefined {
-  return ofProcess(procRoot, pid, 'ns/pid', readlinkSync)
+  return ofProcess(procRoot, pid, 'ns/pid', (path) => readlinkSync(path))
 }
