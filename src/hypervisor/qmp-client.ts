@@ -74,7 +74,7 @@ export class QmpClient {
     this.#socket = socket
     this.#framer = new QmpFramer(path)
     this.#commandTimeoutMs = commandTimeoutMs
-    socket.on('data', (chunk) => this.#receive(chunk))
+    socket.on('data', (chunk) => this.#receive(typeof chunk === 'string' ? Buffer.from(chunk) : chunk))
     socket.on('end', () => this.#fail(closedError(path, 'the VMM hung up')))
     socket.on('error', (cause) => this.#fail(closedError(path, cause.message, cause)))
   }
