@@ -55,5 +55,26 @@
       # The end of a worker thread unloads its addons, but a lane's thread never ends.
       'ldflags': ['-Wl,-z,nodelete'],
     },
+    {
+      'target_name': 'vmcg-spinvm',
+      'type': 'executable',
+      'sources': [
+        'native/spinvm/host_guest.cc',
+        'native/spinvm/iothread.cc',
+        'native/spinvm/json.cc',
+        'native/spinvm/json_parser.cc',
+        'native/spinvm/kvm_guest.cc',
+        'native/spinvm/machine.cc',
+        'native/spinvm/main.cc',
+        'native/spinvm/options.cc',
+        'native/spinvm/qmp_commands.cc',
+        'native/spinvm/qmp_device_add.cc',
+        'native/spinvm/qmp_framing.cc',
+        'native/spinvm/qmp_server.cc',
+        'native/spinvm/qmp_session.cc',
+        'native/spinvm/utf8.cc',
+        'native/spinvm/vcpu.cc',
+      ],
+    },
   ],
 }

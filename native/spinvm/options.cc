@@ -1,0 +1,82 @@
+#include "options.h"
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+namespace spinvm {
+
+const char* const kUsage =
+    R"(vmcg-spinvm: a VM that does nothing but keep its vCPUs busy, for demonstrations and tests
+
+  --smp N[,maxcpus=M]   vCPUs at the start, and how many there can be (default 1)
+  --iothread ID         an I/O thread; may be given several times
+  --busy-iothread       the I/O threads spin instead of sleeping
+  --qmp PATH            a QMP server on a unix socket, for one client at a time
+  -S                    do not start the vCPUs before `cont`
+  --no-kvm              spin on the host even where /dev/kvm opens
+  --die-with-parent     end when the process that started this one ends
+  --help                this text
+)";
+
+namespace {
+
+std::optional<int> ParseCount(std::string_view text) {
+  int count = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, count);
+  if (error != std::errc{} || stop != end || count < 1 || count > kMaxVcpus) return std::nullopt;
+  return count;
+}
+
+bool ParseSmp(std::string_view text, Options& options) {
+  static constexpr std::string_view kSeparator = ",maxcpus=";
+  const size_t at = text.find(kSeparator);
+  const std::optional<int> vcpus = ParseCount(text.substr(0, at));
+  const std::optional<int> most =
+      at == std::string_view::npos ? vcpus : ParseCount(text.substr(at + kSeparator.size()));
+  if (!vcpus || !most || *most < *vcpus) return false;
+  options.vcpus = *vcpus;
+  options.max_vcpus = *most;
+  return true;
+}
+
+bool IsFlag(std::string_view name, Options& options) {
+  const std::pair<std::string_view, bool*> flags[] = {
+      {"-S", &options.start_paused},
+      {"--busy-iothread", &options.busy_iothreads},
+      {"--die-with-parent", &options.die_with_parent},
+      {"--help", &options.help},
+  };
+  const auto* flag = std::find_if(std::begin(flags), std::end(flags),
+                                  [name](const auto& entry) { return entry.first == name; });
+  if (flag == std::end(flags)) return false;
+  *flag->second = true;
+  return true;
+}
+
+}  // namespace
+
+std::variant<Options, std::string> ParseOptions(const std::vector<std::string>& args) {
+  Options options;
+  for (auto arg = args.begin(); arg != args.end(); ++arg) {
+    if (*arg == "--no-kvm") {
+      options.use_kvm = false;
+    } else if (!IsFlag(*arg, options)) {
+      const std::string& name = *arg;
+      if (name != "--smp" && name != "--iothread" && name != "--qmp") {
+        return "unknown option " + name;
+      }
+      if (++arg == args.end()) return name + " needs a value";
+      if (name == "--iothread") options.iothreads.push_back(*arg);
+      if (name == "--qmp") options.qmp_path = *arg;
+      if (name == "--smp" && !ParseSmp(*arg, options)) {
+        return "--smp takes N or N,maxcpus=M with 1 <= N <= M <= " + std::to_string(kMaxVcpus);
+      }
+    }
+  }
+  return options;
+}
+
+}  // namespace spinvm
