@@ -52,11 +52,11 @@ export function speakQmp(client: Socket, answer: (command: FakeCommand) => void)
   })
 }
 
-/** A monitor that answers by a table; a command that is not in it is unknown, as in an older QEMU. */
-export function monitorWith(answers: () => Record<string, unknown>): Promise<FakeMonitor> {
+/** A monitor that gives each command its answer; one that has none is unknown, as in a QEMU of another age. */
+export function monitorWith(answerTo: (command: string) => unknown): Promise<FakeMonitor> {
   return fakeMonitor((client) =>
     speakQmp(client, ({ execute, id }) => {
-      const reply = answers()[execute]
+      const reply = answerTo(execute)
       const error = { class: 'CommandNotFound', desc: `The command ${execute} has not been found` }
       client.write(`${JSON.stringify(reply === undefined ? { id, error } : { return: reply, id })}\r\n`)
     }),
