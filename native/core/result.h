@@ -26,6 +26,7 @@ class [[nodiscard]] Result {
   T& operator*() { return *std::get_if<0>(&either_); }
   const T& operator*() const { return *std::get_if<0>(&either_); }
   T* operator->() { return std::get_if<0>(&either_); }
+  const T* operator->() const { return std::get_if<0>(&either_); }
   [[nodiscard]] const SysError& error() const { return *std::get_if<1>(&either_); }
 
  private:

@@ -1,0 +1,142 @@
+#include "core/lane.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <array>
+#include <future>
+#include <utility>
+#include <vector>
+
+#include "batch_builder.h"
+#include "temp_dir.h"
+
+namespace vmcg {
+namespace {
+
+/** Writes down what finished; can hold the lane up, so that a test decides what waits behind. */
+class Recorder final : public BatchListener {
+ public:
+  void BatchFinished(std::int64_t ticket, BatchResult result) override {
+    std::unique_lock lock(mutex_);
+    tickets_.push_back(ticket);
+    last_ = std::move(result);
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !is_holding_; });
+  }
+
+  void Hold() { SetHolding(true); }
+  void Release() { SetHolding(false); }
+
+  void WaitFor(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return tickets_.size() >= count; });
+  }
+
+  [[nodiscard]] std::vector<std::int64_t> tickets() {
+    const std::lock_guard lock(mutex_);
+    return tickets_;
+  }
+
+ private:
+  void SetHolding(bool is_holding) {
+    const std::lock_guard lock(mutex_);
+    is_holding_ = is_holding;
+    changed_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::int64_t> tickets_;
+  BatchResult last_;
+  bool is_holding_ = false;
+};
+
+Lane& FastLane() { return **Lane::Get(Lane::Kind::kFast); }
+
+TEST(Lane, IsMadeOnceForEachKind) {
+  EXPECT_EQ(*Lane::Get(Lane::Kind::kFast), *Lane::Get(Lane::Kind::kFast));
+  EXPECT_NE(*Lane::Get(Lane::Kind::kFast), *Lane::Get(Lane::Kind::kSlow));
+}
+
+TEST(Lane, RunsBatchesInTheOrderTheyCameIn) {
+  const auto recorder = std::make_shared<Recorder>();
+  std::vector<std::int64_t> expected;
+  for (std::int64_t ticket = 1; ticket <= 200; ++ticket) {
+    FastLane().Submit(LaneJob{ticket, Batch{}, recorder});
+    expected.push_back(ticket);
+  }
+  recorder->WaitFor(200);
+  EXPECT_EQ(recorder->tickets(), expected);
+}
+
+TEST(Lane, CancelsWhatHasNotStarted) {
+  const auto recorder = std::make_shared<Recorder>();
+  recorder->Hold();
+  for (const std::int64_t ticket : {1, 2, 3}) FastLane().Submit(LaneJob{ticket, Batch{}, recorder});
+  recorder->WaitFor(1);
+  EXPECT_FALSE(FastLane().Cancel(*recorder, 1));
+  EXPECT_TRUE(FastLane().Cancel(*recorder, 2));
+  EXPECT_FALSE(FastLane().Cancel(*recorder, 2));
+  recorder->Release();
+  recorder->WaitFor(2);
+  EXPECT_EQ(recorder->tickets(), (std::vector<std::int64_t>{1, 3}));
+}
+
+TEST(Lane, CancelsForOneListenerOnly) {
+  const auto holder = std::make_shared<Recorder>();
+  const auto other = std::make_shared<Recorder>();
+  holder->Hold();
+  for (const std::int64_t ticket : {1, 2, 3}) FastLane().Submit(LaneJob{ticket, Batch{}, holder});
+  FastLane().Submit(LaneJob{2, Batch{}, other});
+  holder->WaitFor(1);
+  FastLane().CancelAll(*holder);
+  holder->Release();
+  other->WaitFor(1);
+  EXPECT_EQ(holder->tickets(), std::vector<std::int64_t>{1});
+  EXPECT_EQ(other->tickets(), std::vector<std::int64_t>{2});
+}
+
+TEST(Lane, TheSlowLaneDoesNotHoldTheFastOneUp) {
+  const auto slow = std::make_shared<Recorder>();
+  const auto fast = std::make_shared<Recorder>();
+  slow->Hold();
+  (*Lane::Get(Lane::Kind::kSlow))->Submit(LaneJob{1, Batch{}, slow});
+  slow->WaitFor(1);
+  FastLane().Submit(LaneJob{1, Batch{}, fast});
+  fast->WaitFor(1);
+  slow->Release();
+}
+
+/** Looks at the thread it is called on. */
+class ThreadProbe final : public BatchListener {
+ public:
+  struct Answer {
+    std::string name;
+    bool blocks_sigterm;
+  };
+
+  void BatchFinished(std::int64_t /*ticket*/, BatchResult /*result*/) override {
+    std::array<char, 16> name{};
+    pthread_getname_np(pthread_self(), name.data(), name.size());
+    sigset_t mask;
+    pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+    answer_.set_value(Answer{name.data(), sigismember(&mask, SIGTERM) == 1});
+  }
+
+  Answer Get() { return answer_.get_future().get(); }
+
+ private:
+  std::promise<Answer> answer_;
+};
+
+TEST(Lane, HasANameAndTakesNoSignals) {
+  const auto probe = std::make_shared<ThreadProbe>();
+  FastLane().Submit(LaneJob{1, Batch{}, probe});
+  const ThreadProbe::Answer answer = probe->Get();
+  EXPECT_EQ(answer.name, "vmcg-lane");
+  EXPECT_TRUE(answer.blocks_sigterm);
+}
+
+}  // namespace
+}  // namespace vmcg
