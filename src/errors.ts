@@ -1,12 +1,14 @@
 import { getSystemErrorMap } from 'node:util'
+import type { Report } from './engine/report'
 
 /**
  * What vmcg refuses by itself, before the kernel is asked. A failed system call has the kernel's own name
  * instead (`'EBUSY'`, `'EACCES'`, ...). Match on `code`; messages may change.
  */
 export type VmcgErrorCode =
-  | 'ERR_VMCG_ALREADY_CLOSED'
   | 'ERR_VMCG_BUSY'
+  | 'ERR_VMCG_CLOSED'
+  | 'ERR_VMCG_DESTROYED'
   | 'ERR_VMCG_FOREIGN_CGROUP'
   | 'ERR_VMCG_INVALID_ARGUMENT'
   | 'ERR_VMCG_INVALID_ID'
@@ -40,6 +42,8 @@ export interface VmcgErrorDetails {
   readonly value?: string | undefined
   /** What to do about it, in words that can be copied into a shell where that makes sense. */
   readonly hint?: string | undefined
+  /** For an apply that failed half-way: what was done and what now stands. */
+  readonly report?: Report | undefined
   readonly cause?: unknown
 }
 
@@ -56,11 +60,12 @@ export class VmcgError extends Error {
   readonly path?: string
   readonly value?: string
   readonly hint?: string
+  readonly report?: Report
 
   constructor(code: string, message: string, details: VmcgErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
-    for (const key of ['errno', 'syscall', 'path', 'value', 'hint'] as const) {
+    for (const key of ['errno', 'syscall', 'path', 'value', 'hint', 'report'] as const) {
       const detail = details[key]
       if (detail !== undefined) Object.assign(this, { [key]: detail })
     }
@@ -68,21 +73,33 @@ export class VmcgError extends Error {
   }
 
   static {
-    Object.defineProperty(VmcgError.prototype, 'name', { value: 'VmcgError', configurable: true, writable: true })
+    Object.defineProperty(VmcgError.prototype, 'name', {
+      value: 'VmcgError',
+      configurable: true,
+      writable: true,
+    })
   }
 }
 
 /** A cgroup file or directory operation that failed; `code` is the kernel's (`'EINVAL'`) or one of ours. */
 export class CgroupError extends VmcgError {
   static {
-    Object.defineProperty(CgroupError.prototype, 'name', { value: 'CgroupError', configurable: true, writable: true })
+    Object.defineProperty(CgroupError.prototype, 'name', {
+      value: 'CgroupError',
+      configurable: true,
+      writable: true,
+    })
   }
 }
 
 /** A QMP connection or command that failed. */
 export class QmpError extends VmcgError {
   static {
-    Object.defineProperty(QmpError.prototype, 'name', { value: 'QmpError', configurable: true, writable: true })
+    Object.defineProperty(QmpError.prototype, 'name', {
+      value: 'QmpError',
+      configurable: true,
+      writable: true,
+    })
   }
 }
 

@@ -2,14 +2,14 @@ import { VmcgError } from '../errors'
 import {
   OP_OPTIONAL,
   OP_WORDS,
-  OpCode,
+  type OpCode,
   RESULT_HEADER_WORDS,
   RESULT_OP_WORDS,
   TASK_RECORD_BYTES,
 } from './native'
 
 /** Words of one operation that not every operation has. */
-interface OpFields {
+export interface OpFields {
   readonly value?: string
   /** A string for extended attributes, a number for everything else. */
   readonly arg?: string | number
@@ -97,7 +97,8 @@ export function decodeResult(ops: Int32Array, result: ArrayBuffer): readonly OpR
   const bytes = new Uint8Array(result, (idsStart + idCount) * 4, byteCount)
   let byteStart = 0
   return Array.from({ length: opCount }, (_, index) => {
-    const word = (offset: number): number => words[RESULT_HEADER_WORDS + index * RESULT_OP_WORDS + offset] ?? 0
+    const word = (offset: number): number =>
+      words[RESULT_HEADER_WORDS + index * RESULT_OP_WORDS + offset] ?? 0
     const ids = ops[index * OP_WORDS + 5] ?? 0
     const idsHere = ops[index * OP_WORDS + 6] ?? 0
     const byteEnd = word(3)

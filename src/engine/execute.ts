@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import type { Operation, Plan, Stage } from '../plan/operations'
-import { Batch, type OpResult } from './batch'
+import { Batch, type OpFields, type OpResult } from './batch'
 import { type Roots, type SubmitOptions, submit } from './lane'
 import { OpCode } from './native'
 
@@ -15,7 +15,11 @@ export interface OperationOutcome {
 }
 
 /** Carries out one stage of a plan. The engine's writes to the kernel; a test may put another in its place. */
-export type StageExecutor = (plan: Plan, stage: Stage, options: SubmitOptions) => Promise<readonly OperationOutcome[]>
+export type StageExecutor = (
+  plan: Plan,
+  stage: Stage,
+  options: SubmitOptions,
+) => Promise<readonly OperationOutcome[]>
 
 /** The extended attribute that holds a directory's owner. The kernel keeps `trusted.*` on cgroup v1 and v2 alike. */
 export const OWNER_ATTRIBUTE = 'trusted.vmcg'
@@ -33,7 +37,8 @@ export function kernelExecutor(roots: Roots): StageExecutor {
   return async (plan, stage, options) => {
     const batch = new Batch()
     for (const operation of stage.operations) {
-      addOperation(batch, roots.id(plan.mounts[operation.hierarchy] ?? ''), operation)
+      const { code, path, ...fields } = encode(operation)
+      batch.add(code, roots.id(plan.mounts[operation.hierarchy] ?? ''), path, fields)
     }
     const results = await submit(batch, options)
     const outcomes = stage.operations.flatMap((operation, index) => {
@@ -47,21 +52,26 @@ export function kernelExecutor(roots: Roots): StageExecutor {
   }
 }
 
-function addOperation(batch: Batch, root: number, operation: Operation): void {
+interface EncodedOperation extends OpFields {
+  readonly code: OpCode
+  readonly path: string
+}
+
+function encode(operation: Operation): EncodedOperation {
   const path = operation.path.slice(1)
   switch (operation.kind) {
     case 'make-directory':
-      return batch.add(OpCode.MakeDir, root, path, { isOptional: operation.shared })
+      return { code: OpCode.MakeDir, path, isOptional: operation.shared }
     case 'tag':
-      return batch.add(OpCode.SetXattr, root, path, { arg: OWNER_ATTRIBUTE, value: operation.owner })
+      return { code: OpCode.SetXattr, path, arg: OWNER_ATTRIBUTE, value: operation.owner }
     case 'write-knob':
-      return batch.add(OpCode.Write, root, file(path, operation.knob), { value: operation.value })
+      return { code: OpCode.Write, path: file(path, operation.knob), value: operation.value }
     case 'move-process':
-      return batch.add(OpCode.WriteIds, root, file(path, 'cgroup.procs'), { ids: [operation.pid] })
+      return { code: OpCode.WriteIds, path: file(path, 'cgroup.procs'), ids: [operation.pid] }
     case 'move-threads':
-      return batch.add(OpCode.WriteIds, root, file(path, 'tasks'), { ids: operation.tids })
+      return { code: OpCode.WriteIds, path: file(path, 'tasks'), ids: operation.tids }
     case 'remove-directory':
-      return batch.add(OpCode.RemoveDir, root, path)
+      return { code: OpCode.RemoveDir, path }
   }
 }
 
@@ -73,11 +83,18 @@ function outcomeOf(operation: Operation, result: OpResult): OperationOutcome {
   const { microseconds } = result
   const isMadeByAnother = operation.kind === 'make-directory' && operation.shared && result.errno === EEXIST
   const written =
-    operation.kind === 'move-process' ? [operation.pid] : operation.kind === 'move-threads' ? operation.tids : []
+    operation.kind === 'move-process'
+      ? [operation.pid]
+      : operation.kind === 'move-threads'
+        ? operation.tids
+        : []
   return {
     operation,
     errno: isMadeByAnother ? 0 : result.errno,
     microseconds,
-    ids: written.map((id, index) => ({ id, errno: result.errno === 0 ? (result.idErrnos[index] ?? -1) : -1 })),
+    ids: written.map((id, index) => ({
+      id,
+      errno: result.errno === 0 ? (result.idErrnos[index] ?? -1) : -1,
+    })),
   }
 }

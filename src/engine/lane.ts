@@ -32,7 +32,12 @@ export async function submit(batch: Batch, options: SubmitOptions = {}): Promise
       resolve(decodeResult(ops, result))
     })
     if (ticket < 0) {
-      reject(new VmcgError('ERR_VMCG_INVALID_ARGUMENT', `the addon refuses a batch of ${batch.length} operations: ${errnoText(-ticket)}`))
+      reject(
+        new VmcgError(
+          'ERR_VMCG_INVALID_ARGUMENT',
+          `the addon refuses a batch of ${batch.length} operations: ${errnoText(-ticket)}`,
+        ),
+      )
       return
     }
     signal?.addEventListener('abort', onAbort, { once: true })

@@ -1,5 +1,6 @@
 import type { LinuxResources } from '../model/generated/oci'
 import { childPath } from './observed'
+import type { Operation } from './operations'
 
 /** What a sandbox should look like: what its containers ask for, and which threads run what. Plain data. */
 export interface Desired {
@@ -10,6 +11,8 @@ export interface Desired {
   readonly owner: string
   /** Merged over all containers. */
   readonly resources: LinuxResources
+  /** Hierarchies in which this sandbox's directories have been made, or were about to be when a process ended. */
+  readonly claimed: readonly string[]
   /** What vmcg has set before: lifted when it is no longer asked for. What is not listed is left alone. */
   readonly managed: readonly ManagedKnob[]
   /** Pid of the VMM; null while none is attached, and then no thread is placed. */
@@ -45,7 +48,9 @@ export function sandboxPaths(where: { readonly id: string; readonly parent: stri
  * The v1 controllers whose hierarchies a sandbox needs: `cpu` always; `cpuacct`, where it is mounted, for the usage of
  * each role; `cpuset` only when a container asks for CPUs or memory nodes, or did so before.
  */
-export function neededControllers(desired: Pick<Desired, 'resources' | 'managed'>): readonly NeededController[] {
+export function neededControllers(
+  desired: Pick<Desired, 'resources' | 'managed'>,
+): readonly NeededController[] {
   const { cpu } = desired.resources
   const isCpusetAsked = [cpu?.cpus, cpu?.mems].some((list) => list !== undefined && list !== '')
   const wasCpusetAsked = desired.managed.some(({ knob }) => knob.startsWith('cpuset.'))
@@ -60,4 +65,41 @@ export interface NeededController {
   readonly name: string
   /** False: used where it is mounted, done without where it is not. */
   readonly isRequired: boolean
+}
+
+/** The knobs of the sandbox's own cgroups that operations write, together with those that were set before. */
+export function managedWith(
+  before: readonly ManagedKnob[],
+  operations: readonly Operation[],
+  paths: SandboxPaths,
+): readonly ManagedKnob[] {
+  const written = operations.flatMap((operation) => {
+    if (operation.kind !== 'write-knob') return []
+    const { hierarchy, path, knob } = operation
+    return path === paths.sandbox || path === paths.vcpu ? [{ hierarchy, path, knob }] : []
+  })
+  const isKnown = (one: ManagedKnob) => before.some((other) => isSameKnob(one, other))
+  return [...before, ...written.filter((knob) => !isKnown(knob))]
+}
+
+/** What vmcg still answers for once `resources` are in force: what it has lifted it leaves alone from then on. */
+export function managedWithoutLifted(
+  managed: readonly ManagedKnob[],
+  resources: LinuxResources,
+  paths: SandboxPaths,
+): readonly ManagedKnob[] {
+  const { quota, shares } = resources.cpu ?? {}
+  return managed.filter(
+    ({ path, knob }) =>
+      !(quota === undefined && knob.startsWith('cpu.cfs_')) &&
+      !(shares === undefined && knob === 'cpu.shares' && path === paths.sandbox),
+  )
+}
+
+export function isManaged(desired: Desired, knob: ManagedKnob): boolean {
+  return desired.managed.some((managed) => isSameKnob(managed, knob))
+}
+
+function isSameKnob(a: ManagedKnob, b: ManagedKnob): boolean {
+  return a.hierarchy === b.hierarchy && a.path === b.path && a.knob === b.knob
 }

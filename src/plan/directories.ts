@@ -1,21 +1,21 @@
 import { CgroupError } from '../errors'
 import type { Desired } from './desired'
 import { sandboxPaths } from './desired'
-import type { ObservedCgroup } from './observed'
+import type { ObservedHierarchy } from './observed'
 import { pathChain } from './observed'
 import type { PlanBuilder } from './plan-builder'
 
 /**
  * Makes what is missing of parent, sandbox and leaf in every hierarchy, from the top, and tags what is ours.
  *
- * A directory of ours without a tag is what a crash between its mkdir and its tag leaves behind: it is taken up when
- * it is empty. Anything else that stands in our place is somebody's, and is refused before the first write with
+ * An empty directory without a tag, in a hierarchy that the state claims, is what a crash between mkdir and tag leaves
+ * behind, and is taken up. Anything else that stands in our place is somebody's, and is refused before the first write with
  * `ERR_VMCG_FOREIGN_CGROUP`.
  */
 export function planDirectories(builder: PlanBuilder, desired: Desired): void {
   const { parent, sandbox, vcpu } = sandboxPaths(desired)
-  for (const { mountPoint, cgroups } of builder.hierarchies) {
-    for (const path of [sandbox, vcpu]) refuseForeign(cgroups[path], `${mountPoint}${path}`, desired)
+  for (const hierarchy of builder.hierarchies) {
+    for (const path of [sandbox, vcpu]) refuseForeign(hierarchy, path, desired)
   }
   builder.stage('directories')
   for (const { id: hierarchy, cgroups } of builder.hierarchies) {
@@ -24,23 +24,28 @@ export function planDirectories(builder: PlanBuilder, desired: Desired): void {
     }
     for (const path of [sandbox, vcpu]) {
       if (!(path in cgroups)) builder.add({ kind: 'make-directory', hierarchy, path, shared: false })
-      if (cgroups[path]?.owner !== desired.owner) builder.add({ kind: 'tag', hierarchy, path, owner: desired.owner })
+      if (cgroups[path]?.owner !== desired.owner)
+        builder.add({ kind: 'tag', hierarchy, path, owner: desired.owner })
     }
   }
 }
 
 /** Throws `ERR_VMCG_FOREIGN_CGROUP` for a directory that stands where ours should and is not ours. */
 export function refuseForeign(
-  cgroup: ObservedCgroup | undefined,
-  directory: string,
-  desired: Pick<Desired, 'id' | 'owner'>,
+  hierarchy: ObservedHierarchy,
+  path: string,
+  desired: Pick<Desired, 'id' | 'owner' | 'claimed'>,
 ): void {
+  const cgroup = hierarchy.cgroups[path]
   if (cgroup === undefined || cgroup.owner === desired.owner) return
-  if (cgroup.owner === null && cgroup.tids.length === 0) return
-  const whose = cgroup.owner === null ? 'it has no tag of vmcg' : 'it belongs to another sandbox or state directory'
+  const isUnfinished = cgroup.owner === null && cgroup.tids.length === 0
+  if (isUnfinished && desired.claimed.includes(hierarchy.id)) return
+  const directory = `${hierarchy.mountPoint}${path}`
+  const whose =
+    cgroup.owner === null ? 'it has no tag of vmcg' : 'it was made for another sandbox or state directory'
   throw new CgroupError(
     'ERR_VMCG_FOREIGN_CGROUP',
-    `sandbox ${desired.id}: ${directory} exists already and is not this sandbox's (${whose}, ${cgroup.tids.length} threads in it)`,
+    `sandbox ${desired.id}: ${directory} exists already and is not this sandbox's (${whose}; threads in it: ${cgroup.tids.length})`,
     { path: directory, hint: `choose another id or parent; to see what is in it: cat ${directory}/tasks` },
   )
 }

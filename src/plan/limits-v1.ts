@@ -2,7 +2,7 @@ import { VmcgError } from '../errors'
 import { cfsBandwidth } from '../model/cfs-bandwidth'
 import { formatCpuList, isSubset, parseCpuList } from '../model/cpu-list'
 import type { Desired } from './desired'
-import { sandboxPaths } from './desired'
+import { isManaged, sandboxPaths } from './desired'
 import { parentPath, pathChain } from './observed'
 import type { PlanBuilder } from './plan-builder'
 
@@ -31,7 +31,7 @@ function planShares(builder: PlanBuilder, desired: Desired, hierarchy: string): 
   const shares = desired.resources.cpu?.shares
   if (shares !== undefined && shares > 0) {
     builder.write(hierarchy, sandbox, 'cpu.shares', String(clampShares(shares)))
-  } else if (isManaged(desired, hierarchy, sandbox, 'cpu.shares')) {
+  } else if (isManaged(desired, { hierarchy, path: sandbox, knob: 'cpu.shares' })) {
     builder.write(hierarchy, sandbox, 'cpu.shares', String(DEFAULT_SHARES))
   }
   if (desired.vcpus.length > 0) {
@@ -55,7 +55,7 @@ function planBandwidth(builder: PlanBuilder, desired: Desired, hierarchy: string
     builder.write(hierarchy, path, `cpu.cfs_${knob}_us`, value)
   const { quota, period } = desired.resources.cpu ?? {}
   if (quota === undefined || period === undefined) {
-    if (isManaged(desired, hierarchy, path, 'cpu.cfs_quota_us')) write('quota', NO_QUOTA)
+    if (isManaged(desired, { hierarchy, path, knob: 'cpu.cfs_quota_us' })) write('quota', NO_QUOTA)
     return
   }
   const { quotaUs, periodUs } = cfsBandwidth(quota, period)
@@ -100,8 +100,4 @@ function refuseOutside(knob: string, wanted: string, available: string, parent: 
     `${knob}: the containers ask for ${wanted}, and the parent cgroup ${parent} has only ${available}`,
     { value: wanted, hint: `ask for a part of ${available}, or widen ${knob} of the parent` },
   )
-}
-
-function isManaged(desired: Desired, hierarchy: string, path: string, knob: string): boolean {
-  return desired.managed.some((set) => set.hierarchy === hierarchy && set.path === path && set.knob === knob)
 }

@@ -29,7 +29,9 @@ export function planPlacement(builder: PlanBuilder, desired: Desired): void {
     for (const operation of builder.hierarchies.flatMap(step)) builder.add(operation)
   }
   if (vmm !== undefined && desired.vcpus.length === 0) {
-    builder.warn(`sandbox ${desired.id}: the hypervisor reports no vCPU threads, so there is nothing to constrain`)
+    builder.warn(
+      `sandbox ${desired.id}: the hypervisor reports no vCPU threads, so there is nothing to constrain`,
+    )
   }
 }
 
@@ -50,7 +52,11 @@ function whereabouts(hierarchy: ObservedHierarchy, desired: Desired): Whereabout
   }
 }
 
-function vmmEntry(hierarchy: ObservedHierarchy, desired: Desired, vmm: ObservedProcess): readonly Operation[] {
+function vmmEntry(
+  hierarchy: ObservedHierarchy,
+  desired: Desired,
+  vmm: ObservedProcess,
+): readonly Operation[] {
   const { sandbox, inSandbox, inLeaf } = whereabouts(hierarchy, desired)
   const vcpus = new Set(desired.vcpus)
   const strays = vmm.threads
@@ -62,13 +68,21 @@ function vmmEntry(hierarchy: ObservedHierarchy, desired: Desired, vmm: ObservedP
     : [moveProcess(hierarchy, sandbox, vmm.pid)]
 }
 
-function helperEntry(hierarchy: ObservedHierarchy, desired: Desired, helper: ObservedProcess): readonly Operation[] {
+function helperEntry(
+  hierarchy: ObservedHierarchy,
+  desired: Desired,
+  helper: ObservedProcess,
+): readonly Operation[] {
   const { sandbox, inSandbox } = whereabouts(hierarchy, desired)
   const isInside = helper.threads.every(({ tid }) => inSandbox.has(tid))
   return isInside ? [] : [moveProcess(hierarchy, sandbox, helper.pid)]
 }
 
-function vcpuMoves(hierarchy: ObservedHierarchy, desired: Desired, vmm: ObservedProcess): readonly Operation[] {
+function vcpuMoves(
+  hierarchy: ObservedHierarchy,
+  desired: Desired,
+  vmm: ObservedProcess,
+): readonly Operation[] {
   const { vcpu, inLeaf } = whereabouts(hierarchy, desired)
   const alive = new Set(vmm.threads.map(({ tid }) => tid))
   return moveThreadsIfAny(

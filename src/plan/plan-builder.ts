@@ -1,3 +1,4 @@
+import { deepFreeze } from '../model/freeze'
 import { after } from './after'
 import type { Observed, ObservedCgroup, ObservedHierarchy } from './observed'
 import { knobValue } from './observed'
@@ -62,12 +63,4 @@ export class PlanBuilder {
     const mounts = this.#state.hierarchies.map(({ id, mountPoint }) => [id, mountPoint])
     return deepFreeze({ sandbox, mounts: Object.fromEntries(mounts), stages, warnings: [...this.#warnings] })
   }
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value)
-    for (const part of Object.values(value)) deepFreeze(part)
-  }
-  return value
 }

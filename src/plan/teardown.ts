@@ -1,7 +1,7 @@
-import type { Observed, ObservedHierarchy } from './observed'
 import type { Desired } from './desired'
 import { sandboxPaths } from './desired'
 import { refuseForeign } from './directories'
+import { knobValue, type Observed, type ObservedHierarchy } from './observed'
 import type { Plan } from './operations'
 import { PlanBuilder } from './plan-builder'
 
@@ -16,16 +16,18 @@ export type Origins = ReadonlyMap<number, Readonly<Record<string, string>>>
  * @throws `ERR_VMCG_FOREIGN_CGROUP` where a directory of the sandbox's name is not its own.
  */
 export function planTeardown(
-  desired: Pick<Desired, 'id' | 'parent' | 'owner'>,
+  desired: Pick<Desired, 'id' | 'parent' | 'owner' | 'claimed'>,
   observed: Observed,
   origins: Origins,
 ): Plan {
   const builder = new PlanBuilder(observed)
   const { sandbox, vcpu } = sandboxPaths(desired)
-  for (const { mountPoint, cgroups } of builder.hierarchies) {
-    for (const path of [sandbox, vcpu]) refuseForeign(cgroups[path], `${mountPoint}${path}`, desired)
+  for (const hierarchy of builder.hierarchies) {
+    for (const path of [sandbox, vcpu]) refuseForeign(hierarchy, path, desired)
   }
-  const processOf = new Map(observed.processes.flatMap(({ pid, threads }) => threads.map(({ tid }) => [tid, pid])))
+  const processOf = new Map(
+    observed.processes.flatMap(({ pid, threads }) => threads.map(({ tid }) => [tid, pid])),
+  )
   builder.stage('drain')
   for (const hierarchy of builder.hierarchies) {
     for (const path of [vcpu, sandbox]) {
@@ -63,4 +65,16 @@ function drainTargets(
 /** The cgroups that must be observed for a teardown, beyond those that planning a sandbox looks at. */
 export function originPaths(origins: Origins, hierarchy: string): readonly string[] {
   return [...new Set([...origins.values()].flatMap((paths) => paths[hierarchy] ?? []))]
+}
+
+/** The threads that the leaf's quota, or a cpuset narrower than the sandbox's, holds back. */
+export function limitedThreads(where: Pick<Desired, 'id' | 'parent'>, observed: Observed): readonly number[] {
+  const { sandbox, vcpu } = sandboxPaths(where)
+  const limited = observed.hierarchies.flatMap(({ cgroups }) => {
+    const leaf = cgroups[vcpu]
+    const hasQuota = Number(knobValue(leaf, 'cpu.cfs_quota_us') ?? -1) >= 0
+    const isNarrow = knobValue(leaf, 'cpuset.cpus') !== knobValue(cgroups[sandbox], 'cpuset.cpus')
+    return hasQuota || isNarrow ? (leaf?.tids ?? []) : []
+  })
+  return [...new Set(limited)]
 }

@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CgroupError } from '../errors'
+import type { Observed } from '../plan/observed'
+import { isEmptyPlan, type Plan } from '../plan/operations'
+import type { StageExecutor } from './execute'
+import { explain, failedErrno } from './explain'
+import type { SubmitOptions } from './lane'
+
+/** What a `destroy` did. */
+export interface DestroyReport {
+  readonly sandbox: string
+  /** Threads that were given back, with where they went as `hierarchy:path`. */
+  readonly moved: readonly { readonly tid: number; readonly to: string }[]
+  /** Directories that were removed, as `hierarchy:path`. */
+  readonly removed: readonly string[]
+  /** The threads among `moved` that the sandbox held to a limit, and that run without it now. */
+  readonly unlimited: readonly number[]
+}
+
+export interface TeardownLook {
+  readonly plan: Plan
+  readonly observed: Observed
+  /** Threads that the sandbox holds to a limit now. */
+  readonly limited: readonly number[]
+}
+
+const ENOENT = 2
+const ESRCH = 3
+const EBUSY = 16
+const DEADLINE_MS = 5000
+const FIRST_PAUSE_MS = 1
+const LONGEST_PAUSE_MS = 64
+
+/**
+ * Looks, gives the living back, removes the empty directories, and looks again until nothing is left. Threads that
+ * have ended are skipped, threads that are born meanwhile are found by the next look. The kernel keeps a directory
+ * busy for some milliseconds after its last thread has died; v1 has no event for that, so it is tried again.
+ *
+ * @throws `ERR_VMCG_BUSY` when threads or directories are still in the way after five seconds; the kernel's error for
+ *   a thread that cannot be moved or a directory that cannot be removed.
+ */
+export async function drain(
+  look: () => Promise<TeardownLook>,
+  execute: StageExecutor,
+  options: SubmitOptions,
+): Promise<DestroyReport> {
+  const deadline = performance.now() + DEADLINE_MS
+  const moved = new Map<number, string>()
+  const removed: string[] = []
+  let now = await look()
+  const limited = new Set(now.limited)
+  const { sandbox } = now.plan
+  for (let pause = FIRST_PAUSE_MS; !isEmptyPlan(now.plan); pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    const isBusy = await runTeardown(now, execute, options, moved, removed)
+    now = await look()
+    if (isBusy && !isEmptyPlan(now.plan)) {
+      if (performance.now() > deadline) throw busy(now.plan)
+      await sleep(pause, undefined, { signal: options.signal })
+    }
+  }
+  return {
+    sandbox,
+    moved: [...moved].map(([tid, to]) => ({ tid, to })),
+    removed,
+    unlimited: [...moved.keys()].filter((tid) => limited.has(tid)).sort((a, b) => a - b),
+  }
+}
+
+/** @returns true when a directory was still busy. */
+async function runTeardown(
+  { plan, observed }: TeardownLook,
+  execute: StageExecutor,
+  options: SubmitOptions,
+  moved: Map<number, string>,
+  removed: string[],
+): Promise<boolean> {
+  let isBusy = false
+  for (const stage of plan.stages) {
+    for (const outcome of await execute(plan, stage, options)) {
+      const { operation } = outcome
+      const where = `${operation.hierarchy}:${operation.path}`
+      const errno = failedErrno(outcome)
+      if (operation.kind === 'remove-directory') {
+        if (errno === 0) removed.push(where)
+        else if (errno === EBUSY) isBusy = true
+        else if (errno > 0 && errno !== ENOENT) throw explain(outcome, plan, observed)
+        continue
+      }
+      for (const id of outcome.ids) {
+        if (id.errno === 0) moved.set(id.id, where)
+      }
+      if (outcome.errno > 0 || outcome.ids.some((id) => id.errno > 0 && id.errno !== ESRCH)) {
+        throw explain(outcome, plan, observed)
+      }
+    }
+  }
+  return isBusy
+}
+
+function busy(plan: Plan): CgroupError {
+  const inTheWay = plan.stages.flatMap(({ operations }) =>
+    operations.map((operation) => `${plan.mounts[operation.hierarchy] ?? ''}${operation.path}`),
+  )
+  const path = inTheWay.at(-1) ?? ''
+  return new CgroupError(
+    'ERR_VMCG_BUSY',
+    `sandbox ${plan.sandbox}: ${path} is still in use after ${DEADLINE_MS} ms`,
+    { path, hint: `cat ${path}/tasks; ls -d ${path}/*/` },
+  )
+}

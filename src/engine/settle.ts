@@ -1,0 +1,148 @@
+import { isDeepStrictEqual } from 'node:util'
+import { CgroupError, VmcgError } from '../errors'
+import type { Desired } from '../plan/desired'
+import type { Observed } from '../plan/observed'
+import { knobValue } from '../plan/observed'
+import type { Plan, Stage, WriteKnob } from '../plan/operations'
+import { isEmptyPlan, operationsOf } from '../plan/operations'
+import { planSandbox } from '../plan/plan-sandbox'
+import type { OperationOutcome, StageExecutor } from './execute'
+import { explain } from './explain'
+import type { SubmitOptions } from './lane'
+import { isFatal, Ledger } from './ledger'
+import type { Report } from './report'
+
+/** One look at the sandbox: what is wanted of it, and what the kernel says. */
+export interface Look {
+  readonly desired: Desired
+  readonly observed: Observed
+  /** vCPU threads that the hypervisor reports and the kernel does not have. */
+  readonly missing: readonly number[]
+}
+
+export interface SettleOptions extends SubmitOptions {
+  /** Carry out exactly this plan, or refuse with `ERR_VMCG_PLAN_STALE`. */
+  readonly plan?: Plan | undefined
+}
+
+const MAX_ROUNDS = 5
+
+/**
+ * Observe, plan, execute, and look again until a look finds nothing amiss, at most five times: threads are born and
+ * die meanwhile, and somebody else may write.
+ *
+ * @throws the first refusal of the kernel, with the report of what was done; the limits that were written before it
+ *   in its stage are taken back. `ERR_VMCG_PLAN_STALE`; `ERR_VMCG_VERIFY` for a knob that reads differently from what
+ *   was written, twice. What planning throws.
+ */
+export async function settle(
+  look: () => Promise<Look>,
+  execute: StageExecutor,
+  options: SettleOptions,
+): Promise<Report> {
+  const ledger = new Ledger()
+  const lookAgain = async () => {
+    const now = await look()
+    ledger.addLook(now.missing)
+    return { ...now, plan: planSandbox(now.desired, now.observed) }
+  }
+  let now = await lookAgain()
+  refuseStale(options.plan, now.plan)
+  let isRetried = false
+  for (let round = 0; round < MAX_ROUNDS && !isEmptyPlan(now.plan); round += 1) {
+    refuseUnkept(ledger, now.plan, now.observed)
+    const failed = await runStages(now.plan, execute, ledger, options)
+    const before = now
+    now = await lookAgain()
+    if (failed !== undefined) {
+      // Somebody else may have written in between: worth one more try, unless a fresh look gives the same stage again.
+      const isSame = isDeepStrictEqual(stageNamed(now.plan, failed.stage.name), failed.stage)
+      if (isRetried || isSame) {
+        const error = explain(failed.outcome, before.plan, before.observed)
+        throw Object.assign(error, { report: ledger.report(now.plan) })
+      }
+      isRetried = true
+    } else if (isStuck(ledger, before.plan, now.plan)) {
+      break
+    }
+  }
+  return ledger.report(now.plan)
+}
+
+interface Failure {
+  readonly stage: Stage
+  readonly outcome: OperationOutcome
+}
+
+async function runStages(
+  plan: Plan,
+  execute: StageExecutor,
+  ledger: Ledger,
+  options: SubmitOptions,
+): Promise<Failure | undefined> {
+  for (const stage of plan.stages) {
+    const outcomes = await execute(plan, stage, options)
+    ledger.add(outcomes)
+    const outcome = outcomes.find(isFatal)
+    if (outcome !== undefined) {
+      ledger.add(await takeBack(plan, stage, outcomes, execute))
+      return { stage, outcome }
+    }
+  }
+  return undefined
+}
+
+/** Writes the former values of a stage that failed half-way, last first, so that each step is one that was valid before. */
+async function takeBack(
+  plan: Plan,
+  stage: Stage,
+  outcomes: readonly OperationOutcome[],
+  execute: StageExecutor,
+): Promise<readonly OperationOutcome[]> {
+  const operations = outcomes.toReversed().flatMap(({ operation, errno }): WriteKnob[] => {
+    if (operation.kind !== 'write-knob' || errno !== 0) return []
+    // An empty cpuset stays filled: the kernel takes no empty list once a thread or a child is in it.
+    if (operation.previous === null || operation.previous === '') return []
+    return [{ ...operation, value: operation.previous, previous: operation.value }]
+  })
+  return operations.length === 0 ? [] : execute(plan, { name: stage.name, operations }, {})
+}
+
+function refuseStale(given: Plan | undefined, current: Plan): void {
+  if (given === undefined) return
+  if (given.sandbox === current.sandbox && isDeepStrictEqual(given.stages, current.stages)) return
+  throw new VmcgError(
+    'ERR_VMCG_PLAN_STALE',
+    `sandbox ${current.sandbox}: the plan no longer fits; threads, limits or containers have changed since it was made`,
+    { hint: 'call plan() again and apply that one' },
+  )
+}
+
+function refuseUnkept(ledger: Ledger, plan: Plan, observed: Observed): void {
+  for (const operation of operationsOf(plan)) {
+    if (operation.kind !== 'write-knob' || ledger.timesWritten(operation) < 2) continue
+    const hierarchy = observed.hierarchies.find(({ id }) => id === operation.hierarchy)
+    const kept = knobValue(hierarchy?.cgroups[operation.path], operation.knob)
+    const path = `${plan.mounts[operation.hierarchy] ?? ''}${operation.path}/${operation.knob}`
+    throw new CgroupError(
+      'ERR_VMCG_VERIFY',
+      `sandbox ${plan.sandbox}: ${operation.value} was written to ${path} twice, and it still reads ${kept ?? 'nothing'}`,
+      {
+        path,
+        value: operation.value,
+        hint: 'either the kernel keeps another value or somebody else writes it too',
+        report: ledger.report(plan),
+      },
+    )
+  }
+}
+
+/** The same moves are wanted again and the kernel has refused some of them: trying on would not help. */
+function isStuck(ledger: Ledger, before: Plan, now: Plan): boolean {
+  const isSame = isDeepStrictEqual(before.stages, now.stages)
+  return isSame && ledger.report(now).left.some(({ code }) => code !== 'EAGAIN')
+}
+
+function stageNamed(plan: Plan, name: Stage['name']): Stage | undefined {
+  return plan.stages.find((stage) => stage.name === name)
+}

@@ -1,0 +1,171 @@
+import { Batch, type OpResult, resultTasks, resultText } from '../engine/batch'
+import { OWNER_ATTRIBUTE } from '../engine/execute'
+import { type Roots, type SubmitOptions, submit } from '../engine/lane'
+import { OpCode } from '../engine/native'
+import { CgroupError, errnoName, errnoText } from '../errors'
+import type {
+  KnobState,
+  Observed,
+  ObservedCgroup,
+  ObservedHierarchy,
+  ObservedProcess,
+} from '../plan/observed'
+import type { Hierarchy } from './hierarchies'
+
+/** Which cgroups and processes to look at. */
+export interface ObserveRequest {
+  /** The hierarchies that the sandbox uses. */
+  readonly hierarchies: readonly Hierarchy[]
+  /** Cgroups whose knobs matter, but not their threads: those above the sandbox, and those that processes came from. */
+  readonly surroundings: (hierarchy: string) => readonly string[]
+  /** Cgroups whose threads are wanted as well: the sandbox's own. */
+  readonly own: readonly string[]
+  readonly pids: readonly number[]
+}
+
+const ENOENT = 2
+const ESRCH = 3
+const EACCES = 13
+const EINVAL = 22
+const ENODEV = 19
+const ENODATA = 61
+const EOPNOTSUPP = 95
+const PF_EXITING = 0x4
+
+/** The knobs that rules about a controller read. */
+const KNOBS: Readonly<Record<string, readonly string[]>> = {
+  cpu: ['cpu.shares', 'cpu.cfs_quota_us', 'cpu.cfs_period_us'],
+  cpuset: ['cpuset.cpus', 'cpuset.mems'],
+}
+
+/**
+ * Looks at all of it in one batch. `tasks` is opened afresh: a descriptor that is kept open shows an old list for
+ * seconds. A cgroup or process that is not there is simply not in the result.
+ *
+ * @throws the kernel's error where something is there and cannot be looked at.
+ */
+export async function observe(
+  roots: Roots,
+  request: ObserveRequest,
+  options: SubmitOptions,
+): Promise<Observed> {
+  const batch = new Batch()
+  const hierarchies = request.hierarchies.map((hierarchy) => askHierarchy(batch, roots, hierarchy, request))
+  const processes = request.pids.map((pid) => askProcess(batch, roots, pid))
+  const results = await submit(batch, options)
+  const at = (index: number): OpResult => {
+    const result = results[index]
+    if (result === undefined)
+      throw new RangeError(`a batch of ${batch.length} operations has no result ${index}`)
+    return result
+  }
+  return {
+    hierarchies: hierarchies.map((read) => read(at)),
+    processes: processes.flatMap((read) => read(at) ?? []),
+  }
+}
+
+type ResultAt = (index: number) => OpResult
+
+function askHierarchy(batch: Batch, roots: Roots, hierarchy: Hierarchy, request: ObserveRequest) {
+  const root = roots.id(hierarchy.mountPoint)
+  const knobs = hierarchy.controllers.flatMap((controller) => KNOBS[controller] ?? [])
+  const surroundings = request.surroundings(hierarchy.id)
+  const paths = [...new Set([...surroundings, ...request.own])]
+  const cgroups = paths.map((path) => {
+    const isOwn = request.own.includes(path)
+    return [path, askCgroup(batch, root, `${hierarchy.mountPoint}${path}`, path, knobs, isOwn)] as const
+  })
+  return (at: ResultAt): ObservedHierarchy => ({
+    id: hierarchy.id,
+    version: hierarchy.version,
+    controllers: hierarchy.controllers,
+    mountPoint: hierarchy.mountPoint,
+    cgroups: Object.fromEntries(
+      cgroups.flatMap(([path, read]) => {
+        const cgroup = read(at)
+        return cgroup === undefined ? [] : [[path, cgroup]]
+      }),
+    ),
+  })
+}
+
+function askCgroup(
+  batch: Batch,
+  root: number,
+  directory: string,
+  path: string,
+  knobs: readonly string[],
+  isOwn: boolean,
+) {
+  const below = (file: string) => (path === '/' ? file : `${path.slice(1)}/${file}`)
+  const ask = (code: OpCode, file: string, arg?: string): number => {
+    batch.nextGroup()
+    batch.add(code, root, file, arg === undefined ? {} : { arg })
+    return batch.length - 1
+  }
+  const owner = ask(OpCode.GetXattr, path === '/' ? '.' : path.slice(1), OWNER_ATTRIBUTE)
+  const knobIndices = knobs.map((knob) => [knob, ask(OpCode.Read, below(knob))] as const)
+  const tasks = isOwn ? ask(OpCode.Read, below('tasks')) : undefined
+  return (at: ResultAt): ObservedCgroup | undefined => {
+    const { errno } = at(owner)
+    if (errno === ENOENT) return undefined
+    if (errno !== 0 && errno !== ENODATA && errno !== EOPNOTSUPP) throw unreadable(directory, errno)
+    const tids = tasks === undefined ? [] : tidList(at(tasks), `${directory}/tasks`)
+    if (tids === undefined) return undefined
+    return {
+      owner: errno === 0 ? resultText(at(owner)) : null,
+      knobs: Object.fromEntries(
+        knobIndices.map(([knob, index]) => [knob, knobState(at(index), `${directory}/${knob}`)]),
+      ),
+      tids,
+    }
+  }
+}
+
+/** ENODEV: the cgroup was removed between the open and the read. */
+function isGone(errno: number): boolean {
+  return errno === ENOENT || errno === ENODEV
+}
+
+function knobState(result: OpResult, path: string): KnobState {
+  const { errno } = result
+  if (errno === 0) return { kind: 'value', value: resultText(result).trimEnd() }
+  if (isGone(errno)) return { kind: 'absent' }
+  if (errno === EACCES || errno === EINVAL) return { kind: 'write-only' }
+  throw unreadable(path, errno)
+}
+
+function tidList(result: OpResult, path: string): readonly number[] | undefined {
+  if (isGone(result.errno)) return undefined
+  if (result.errno !== 0) throw unreadable(path, result.errno)
+  const text = resultText(result).trimEnd()
+  return text === '' ? [] : text.split('\n').map(Number)
+}
+
+function askProcess(batch: Batch, roots: Roots, pid: number) {
+  batch.nextGroup()
+  batch.add(OpCode.ListTasks, roots.id('/proc'), String(pid))
+  const index = batch.length - 1
+  return (at: ResultAt): ObservedProcess | undefined => {
+    const { errno } = at(index)
+    if (errno === ENOENT || errno === ESRCH) return undefined
+    if (errno !== 0) throw unreadable(`/proc/${pid}/task`, errno)
+    const tasks = resultTasks(at(index))
+    const threads = tasks
+      .filter(({ flags }) => (flags & PF_EXITING) === 0)
+      .map(({ tid, startTime, name }) => ({ tid, startTime, name }))
+    const leader = tasks.find(({ tid }) => tid === pid)
+    return leader === undefined || threads.length === 0
+      ? undefined
+      : { pid, startTime: leader.startTime, threads }
+  }
+}
+
+function unreadable(path: string, errno: number): CgroupError {
+  return new CgroupError(errnoName(errno), `cannot read ${path}: ${errnoText(errno)}`, {
+    errno: -errno,
+    syscall: 'read',
+    path,
+  })
+}

@@ -1,0 +1,54 @@
+import { CgroupError, VmcgError } from '../errors'
+import { type Desired, neededControllers } from '../plan/desired'
+import { describeHierarchies, type Host } from './detect'
+import type { Hierarchy } from './hierarchies'
+
+/**
+ * The hierarchies that a sandbox uses on this host.
+ *
+ * @throws `ERR_VMCG_NO_CONTROLLER` naming what is mounted, where one that is needed is not; `ERR_VMCG_UNSUPPORTED`
+ *   where it is on cgroup v2; `EROFS` where it is mounted read-only.
+ */
+export function sandboxHierarchies(
+  host: Host,
+  desired: Pick<Desired, 'resources' | 'managed'>,
+): readonly Hierarchy[] {
+  const hierarchies = neededControllers(desired).flatMap(({ name, isRequired }) => {
+    const hierarchy = host.controller(name)
+    if (hierarchy === undefined && isRequired) throw missing(host, name)
+    if (hierarchy === undefined || (hierarchy.version === 2 && !isRequired)) return []
+    return [usable(hierarchy, name)]
+  })
+  return [...new Set(hierarchies)]
+}
+
+function missing(host: Host, name: string): VmcgError {
+  const mounted = describeHierarchies(host)
+  return new VmcgError(
+    'ERR_VMCG_NO_CONTROLLER',
+    `the ${name} controller is not mounted; this host has: ${mounted}`,
+    {
+      value: name,
+      hint: `mkdir -p /sys/fs/cgroup/${name} && mount -t cgroup -o ${name} cgroup /sys/fs/cgroup/${name}`,
+    },
+  )
+}
+
+function usable(hierarchy: Hierarchy, name: string): Hierarchy {
+  const path = hierarchy.mountPoint
+  if (hierarchy.version === 2) {
+    throw new VmcgError(
+      'ERR_VMCG_UNSUPPORTED',
+      `the ${name} controller is on cgroup v2 (${path}), which this version of vmcg does not serve yet`,
+      { path, hint: 'boot with systemd.unified_cgroup_hierarchy=0 for cgroup v1 (systemd 257 or older)' },
+    )
+  }
+  if (hierarchy.isReadOnly) {
+    throw new CgroupError('EROFS', `${path} is mounted read-only`, {
+      path,
+      syscall: 'mount',
+      hint: 'vmcg must run where the cgroup tree is writable: outside the container, or in a privileged one',
+    })
+  }
+  return hierarchy
+}

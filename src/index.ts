@@ -1,0 +1,35 @@
+export type { DestroyReport } from './engine/drain'
+export type { OperationOutcome } from './engine/execute'
+export type { LeftThread, Report } from './engine/report'
+export {
+  CgroupError,
+  isVmcgError,
+  QmpError,
+  VmcgError,
+  type VmcgErrorCode,
+  type VmcgErrorDetails,
+} from './errors'
+export { type DetectHostOptions, detectHost, type Host } from './host/detect'
+export type { CgroupLayout, Hierarchy } from './host/hierarchies'
+export type { RoleStats, SandboxStats, ThrottlingStats } from './host/stats'
+export type { Hypervisor, HypervisorCallOptions, HypervisorThreads } from './hypervisor/hypervisor'
+export { QemuHypervisor, type QemuOptions } from './hypervisor/qemu'
+export type { QmpCallOptions } from './hypervisor/qmp-client'
+export type { QmpEvent, QmpEventOptions } from './hypervisor/qmp-events'
+export type { Logger } from './log'
+export { CONFIG_JSON_KEY, type ContainerConfig } from './model/container'
+export { formatCpuList, parseCpuList } from './model/cpu-list'
+export { type MergeCpuOptions, mergeCpu } from './model/cpu-merge'
+export type { LinuxCpu, LinuxResources, OciSpec } from './model/generated/oci'
+export { type MergeOptions, mergeResources } from './model/merge'
+export { type FormatPlanOptions, formatPlan } from './plan/format-plan'
+export type { Operation, Plan, Stage } from './plan/operations'
+export {
+  type ActOptions,
+  type ApplyOptions,
+  type AttachOptions,
+  type DestroyOptions,
+  Sandbox,
+  type SandboxOptions,
+} from './sandbox'
+export type { SandboxThread, ThreadRole } from './sandbox-threads'

@@ -1,0 +1,110 @@
+import type { TeardownLook } from './engine/drain'
+import type { Roots, SubmitOptions } from './engine/lane'
+import type { Look } from './engine/settle'
+import { VmcgError } from './errors'
+import type { Host } from './host/detect'
+import { observe } from './host/observe'
+import { sandboxHierarchies } from './host/sandbox-hierarchies'
+import type { Hypervisor } from './hypervisor/hypervisor'
+import type { LinuxResources } from './model/generated/oci'
+import { sandboxPaths } from './plan/desired'
+import { type Observed, pathChain } from './plan/observed'
+import { limitedThreads, originPaths, planTeardown } from './plan/teardown'
+import type { ProcessState, SandboxState } from './state/state-file'
+
+export interface SandboxLook extends Look {
+  /** iothread id → host tid, as the hypervisor reports them. */
+  readonly iothreads: ReadonlyMap<string, number>
+}
+
+/** What a look at a sandbox needs to know. */
+export interface LookContext {
+  readonly host: Host
+  readonly roots: Roots
+  readonly state: SandboxState
+}
+
+/**
+ * Asks the hypervisor first, then the kernel in one batch: nothing is written between the first question and the last.
+ *
+ * @throws `ERR_VMCG_VM_GONE` when the VMM that is attached has ended; what the hypervisor and the kernel throw.
+ */
+export async function lookAtSandbox(
+  { host, roots, state }: LookContext,
+  resources: LinuxResources,
+  hypervisor: Hypervisor | undefined,
+  options: SubmitOptions,
+): Promise<SandboxLook> {
+  const threads = await hypervisor?.threads({ signal: options.signal })
+  const paths = sandboxPaths(state)
+  const vmm = hypervisor && state.processes.find(({ role }) => role === 'vmm')
+  const helpers = state.processes.filter(({ role }) => role === 'helper')
+  const observed = await observe(
+    roots,
+    {
+      hierarchies: sandboxHierarchies(host, { resources, managed: state.managed }),
+      surroundings: () => pathChain(paths.parent),
+      own: [paths.sandbox, paths.vcpu],
+      pids: [...(vmm === undefined ? [] : [vmm]), ...helpers].map(({ pid }) => pid),
+    },
+    options,
+  )
+  const vmmThreads = vmm && find(observed, vmm)?.threads
+  if (vmm !== undefined && vmmThreads === undefined) throw vmGone(state.id, vmm.pid)
+  const alive = new Set(vmmThreads?.map(({ tid }) => tid))
+  const reported = [...new Set(threads?.vcpus.values())].filter((tid) => tid > 0).sort((a, b) => a - b)
+  return {
+    observed,
+    iothreads: threads?.iothreads ?? new Map(),
+    missing: reported.filter((tid) => !alive.has(tid)),
+    desired: {
+      id: state.id,
+      parent: state.parent,
+      owner: state.nonce,
+      resources,
+      claimed: state.claimed,
+      managed: state.managed,
+      vmm: vmm?.pid ?? null,
+      helpers: helpers.filter((helper) => find(observed, helper) !== undefined).map(({ pid }) => pid),
+      vcpus: reported.filter((tid) => alive.has(tid)),
+    },
+  }
+}
+
+/** Looks at everything that the state claims, and plans to take it away. */
+export async function lookAtTeardown(
+  { host, roots, state }: LookContext,
+  options: SubmitOptions,
+): Promise<TeardownLook> {
+  const paths = sandboxPaths(state)
+  const origins = new Map(state.processes.map((process) => [process.pid, process.origins]))
+  const observed = await observe(
+    roots,
+    {
+      hierarchies: host.hierarchies.filter(({ id }) => state.claimed.includes(id)),
+      surroundings: (hierarchy) => [paths.parent, ...originPaths(origins, hierarchy)],
+      own: [paths.sandbox, paths.vcpu],
+      pids: state.processes.map(({ pid }) => pid),
+    },
+    options,
+  )
+  const alive = state.processes.filter((process) => find(observed, process) !== undefined)
+  const aliveOrigins = new Map(alive.map(({ pid, origins: of }) => [pid, of]))
+  return {
+    observed,
+    plan: planTeardown({ ...state, owner: state.nonce }, observed, aliveOrigins),
+    limited: limitedThreads(state, observed),
+  }
+}
+
+/** A process with the pid of one that is remembered is another one when it started at another time. */
+function find(observed: Observed, { pid, startTime }: ProcessState) {
+  return observed.processes.find((process) => process.pid === pid && process.startTime === startTime)
+}
+
+function vmGone(id: string, pid: number): VmcgError {
+  return new VmcgError('ERR_VMCG_VM_GONE', `sandbox ${id}: its VMM, process ${pid}, has ended`, {
+    value: String(pid),
+    hint: 'destroy() still works; to go on with a new VMM, attach() it',
+  })
+}

@@ -1,0 +1,168 @@
+import { type DestroyReport, drain } from './engine/drain'
+import { kernelExecutor, type StageExecutor } from './engine/execute'
+import { killAll } from './engine/kill'
+import { Roots, type SubmitOptions } from './engine/lane'
+import type { Report } from './engine/report'
+import { settle } from './engine/settle'
+import { VmcgError } from './errors'
+import type { Host } from './host/detect'
+import { isSameProcess, rememberProcess } from './host/origins'
+import { readStats, type SandboxStats } from './host/stats'
+import type { Hypervisor } from './hypervisor/hypervisor'
+import type { LinuxResources } from './model/generated/oci'
+import { managedWith, managedWithoutLifted, type SandboxPaths, sandboxPaths } from './plan/desired'
+import { operationsOf, type Plan } from './plan/operations'
+import { planSandbox } from './plan/plan-sandbox'
+import { lookAtSandbox, lookAtTeardown } from './sandbox-look'
+import { listThreads, type SandboxThread } from './sandbox-threads'
+import type { HeldLock } from './state/lock'
+import type { SandboxStore } from './state/sandbox-store'
+import type { ContainerState, ProcessState, SandboxState } from './state/state-file'
+
+export interface SessionApplyOptions extends SubmitOptions {
+  readonly plan?: Plan | undefined
+}
+
+export interface SessionDestroyOptions extends SubmitOptions {
+  readonly processes: 'move' | 'kill'
+}
+
+/**
+ * One sandbox on this host: what the state says, what the kernel says, and the work that brings the two together. It
+ * knows merged resources, not containers. Acting methods are called with the store's lock held.
+ */
+export class SandboxSession {
+  readonly paths: SandboxPaths
+  readonly #host: Host
+  readonly #store: SandboxStore
+  readonly #roots = new Roots()
+  #state: SandboxState
+
+  constructor(host: Host, store: SandboxStore, state: SandboxState) {
+    this.#host = host
+    this.#store = store
+    this.#state = state
+    this.paths = sandboxPaths(state)
+  }
+
+  get state(): SandboxState {
+    return this.#state
+  }
+
+  /**
+   * Takes over what another object or process has written meanwhile.
+   *
+   * @throws `ERR_VMCG_DESTROYED` when this sandbox is there no more.
+   */
+  async reload(): Promise<void> {
+    const stored = await this.#store.read()
+    if (stored?.nonce !== this.#state.nonce) {
+      throw new VmcgError('ERR_VMCG_DESTROYED', `sandbox ${this.#state.id} has been destroyed`, {
+        hint: 'make a new one with Sandbox.create()',
+      })
+    }
+    this.#state = stored
+  }
+
+  /** Remembers a process and where it came from. A VMM takes the place of the one before; the dead are forgotten. */
+  async remember(pid: number, role: ProcessState['role']): Promise<void> {
+    const found = rememberProcess(pid, role, this.#host.hierarchies)
+    const known = this.#state.processes.find((other) => other.pid === pid && isSameProcess(other))
+    const others = this.#state.processes.filter(
+      (other) => other !== known && isSameProcess(other) && !(role === 'vmm' && other.role === 'vmm'),
+    )
+    const origins = this.#originsOutside(found, known)
+    await this.#save({ processes: [...others, { ...found, origins }] })
+  }
+
+  /** A process that is in the sandbox already came from where it was before that, or from nobody knows where. */
+  #originsOutside(found: ProcessState, known: ProcessState | undefined): ProcessState['origins'] {
+    const { sandbox, parent } = this.paths
+    const outside = Object.entries(found.origins).map(([hierarchy, path]) => {
+      const isInside = path === sandbox || path.startsWith(`${sandbox}/`)
+      return [hierarchy, isInside ? (known?.origins[hierarchy] ?? parent) : path]
+    })
+    return Object.fromEntries(outside)
+  }
+
+  async plan(
+    resources: LinuxResources,
+    hypervisor: Hypervisor | undefined,
+    options: SubmitOptions,
+  ): Promise<Plan> {
+    const { desired, observed } = await lookAtSandbox(this.#context, resources, hypervisor, options)
+    return planSandbox(desired, observed)
+  }
+
+  /** Brings the sandbox to `resources`. `containers` are what they were merged from; they are only remembered. */
+  async apply(
+    resources: LinuxResources,
+    containers: readonly ContainerState[],
+    hypervisor: Hypervisor | undefined,
+    options: SessionApplyOptions,
+  ): Promise<Report> {
+    const execute = kernelExecutor(this.#roots)
+    const claimThenExecute: StageExecutor = async (plan, stage, stageOptions) => {
+      await this.#claim(plan)
+      return execute(plan, stage, stageOptions)
+    }
+    const look = () => lookAtSandbox(this.#context, resources, hypervisor, options)
+    const report = await settle(look, claimThenExecute, options)
+    const managed = managedWithoutLifted(this.#state.managed, resources, this.paths)
+    await this.#save({ applied: resources, containers, managed })
+    return report
+  }
+
+  /** Writes down what is about to be made and set, so that whoever comes after a crash knows what is ours. */
+  async #claim(plan: Plan): Promise<void> {
+    const claimed = [...new Set([...this.#state.claimed, ...Object.keys(plan.mounts)])]
+    const managed = managedWith(this.#state.managed, operationsOf(plan), this.paths)
+    const isNew = claimed.length > this.#state.claimed.length || managed.length > this.#state.managed.length
+    if (isNew) await this.#save({ claimed, managed })
+  }
+
+  async threads(
+    hypervisor: Hypervisor | undefined,
+    options: SubmitOptions,
+  ): Promise<readonly SandboxThread[]> {
+    const resources = this.#state.applied ?? {}
+    return listThreads(await lookAtSandbox(this.#context, resources, hypervisor, options), this.paths)
+  }
+
+  stats(options: SubmitOptions): Promise<SandboxStats> {
+    const cpu = this.#host.controller('cpu')
+    if (cpu === undefined) throw new TypeError('a sandbox session without a cpu hierarchy')
+    return readStats(this.#roots, cpu, this.#host.controller('cpuacct'), this.paths, options)
+  }
+
+  /** Takes the sandbox's directories and its state away. */
+  async destroy(lock: HeldLock, options: SessionDestroyOptions): Promise<DestroyReport> {
+    const look = () => lookAtTeardown(this.#context, options)
+    if (options.processes === 'kill') {
+      const threads = async () => {
+        const { observed } = await look()
+        const { sandbox, vcpu } = this.paths
+        const own = observed.hierarchies.flatMap(({ cgroups }) => [cgroups[sandbox], cgroups[vcpu]])
+        return [...new Set(own.flatMap((cgroup) => cgroup?.tids ?? []))]
+      }
+      await killAll(threads, `sandbox ${this.#state.id}`, options)
+    }
+    const report = await drain(look, kernelExecutor(this.#roots), options)
+    await this.#store.remove(lock)
+    return report
+  }
+
+  close(): void {
+    this.#roots.close()
+  }
+
+  get #context() {
+    return { host: this.#host, roots: this.#roots, state: this.#state }
+  }
+
+  async #save(changes: Partial<SandboxState>): Promise<void> {
+    const state = { ...this.#state, ...changes }
+    await this.#store.write(state)
+    this.#state = state
+  }
+}

@@ -1,0 +1,77 @@
+import { ftruncateSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { native } from '../engine/native'
+import { CgroupError, errnoName, errnoText, VmcgError } from '../errors'
+
+export interface LockOptions {
+  /** How long to wait for another holder, in milliseconds. */
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A lock that is held. One mechanism serves two objects, two workers and two processes. */
+export interface HeldLock {
+  /** Removes the file with the lock: for when what it protects is gone. */
+  removeFile(): void
+  release(): void
+}
+
+const EWOULDBLOCK = 11
+const RETRY_MS = 10
+
+/**
+ * Takes flock(2) on a file, waiting for whoever holds it. The kernel releases it when the holder ends, however it
+ * ends. The file holds the pid of its holder, for the message that others get.
+ *
+ * @throws `ERR_VMCG_BUSY` after `timeoutMs`, naming the holder; the kernel's error where the file cannot be opened.
+ */
+export async function takeLock(path: string, options: LockOptions): Promise<HeldLock> {
+  const deadline = performance.now() + options.timeoutMs
+  for (;;) {
+    options.signal?.throwIfAborted()
+    const fd = native().lockFile(path)
+    if (fd >= 0) return held(path, fd)
+    if (fd !== -EWOULDBLOCK) {
+      throw new CgroupError(errnoName(-fd), `cannot lock ${path}: ${errnoText(-fd)}`, {
+        errno: fd,
+        syscall: 'flock',
+        path,
+      })
+    }
+    if (performance.now() >= deadline) throw busy(path, options.timeoutMs)
+    await sleep(RETRY_MS, undefined, { signal: options.signal })
+  }
+}
+
+function held(path: string, fd: number): HeldLock {
+  ftruncateSync(fd)
+  writeSync(fd, `${process.pid}\n`, 0)
+  return {
+    removeFile: () => unlinkSync(path),
+    release: () => {
+      native().closeFd(fd)
+    },
+  }
+}
+
+function busy(path: string, timeoutMs: number): VmcgError {
+  const holder = holderOf(path)
+  const who = holder === undefined ? 'another process' : `process ${holder}`
+  return new VmcgError(
+    'ERR_VMCG_BUSY',
+    `${who} has been working on this sandbox for over ${timeoutMs} ms (${path})`,
+    {
+      path,
+      hint: holder === undefined ? undefined : `ps -p ${holder} -o pid,etime,args`,
+    },
+  )
+}
+
+function holderOf(path: string): number | undefined {
+  try {
+    const pid = Number.parseInt(readFileSync(path, 'latin1'), 10)
+    return pid > 0 ? pid : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto'
+import type { HeldLock, LockOptions } from './lock'
+import { takeLock } from './lock'
+import { prepareStateDirectory } from './state-directory'
+import {
+  readState,
+  removeState,
+  type SandboxState,
+  type StatePaths,
+  statePaths,
+  writeState,
+} from './state-file'
+
+/** The state of one sandbox on disk, and the lock that goes with it. */
+export class SandboxStore {
+  readonly #where: Pick<SandboxState, 'driver' | 'parent' | 'id'>
+  readonly #paths: StatePaths
+
+  /** @throws `ERR_VMCG_STATE` for a directory that cannot be made or that others could write to. */
+  constructor(directory: string, where: Pick<SandboxState, 'driver' | 'parent' | 'id'>) {
+    prepareStateDirectory(directory)
+    this.#where = where
+    this.#paths = statePaths(directory, where)
+  }
+
+  /**
+   * Runs `act` while no other object, worker or process works on this sandbox.
+   *
+   * @throws `ERR_VMCG_BUSY` naming the holder when the lock is not free in time; what `act` throws.
+   */
+  async locked<T>(options: LockOptions, act: (lock: HeldLock) => Promise<T>): Promise<T> {
+    const lock = await takeLock(this.#paths.lock, options)
+    try {
+      return await act(lock)
+    } finally {
+      lock.release()
+    }
+  }
+
+  /** undefined: there is none, because the sandbox is new or was destroyed. */
+  read(): Promise<SandboxState | undefined> {
+    return readState(this.#paths.state)
+  }
+
+  write(state: SandboxState): Promise<void> {
+    return writeState(this.#paths.state, state)
+  }
+
+  /** Removes the state, and the lock's file with it. Only while the lock is held. */
+  async remove(lock: HeldLock): Promise<void> {
+    await removeState(this.#paths.state)
+    lock.removeFile()
+  }
+
+  /** The state of a sandbox that nothing was done for yet, with a nonce of its own. */
+  fresh(): SandboxState {
+    return {
+      schema: 1,
+      ...this.#where,
+      nonce: randomBytes(16).toString('hex'),
+      containers: [],
+      applied: null,
+      claimed: [],
+      managed: [],
+      processes: [],
+    }
+  }
+}

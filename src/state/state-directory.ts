@@ -1,0 +1,34 @@
+import { lstatSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { VmcgError } from '../errors'
+
+/** `/run/vmcg` for root; below `$XDG_RUNTIME_DIR` for everybody else. Root ignores that variable: others can set it. */
+export function defaultStateDirectory(): string {
+  const uid = process.geteuid?.() ?? 0
+  if (uid === 0) return '/run/vmcg'
+  return join(process.env['XDG_RUNTIME_DIR'] ?? `/run/user/${uid}`, 'vmcg')
+}
+
+/**
+ * Makes the state directory (0700) where it is missing. It decides which directories are ours to remove, so one that
+ * others could write to is refused.
+ *
+ * @throws `ERR_VMCG_STATE` for a link, another owner, or a mode that lets others in.
+ */
+export function prepareStateDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    throw new VmcgError('ERR_VMCG_STATE', `the state directory ${directory} cannot be made`, {
+      cause,
+      path: directory,
+      hint: 'run as root, or pass stateDir',
+    })
+  }
+  const stat = lstatSync(directory)
+  const refuse = (what: string, hint: string) =>
+    new VmcgError('ERR_VMCG_STATE', `the state directory ${directory} ${what}`, { path: directory, hint })
+  if (!stat.isDirectory()) throw refuse('is not a directory', `ls -ld ${directory}`)
+  if (stat.uid !== process.geteuid?.()) throw refuse(`belongs to uid ${stat.uid}`, `ls -ld ${directory}`)
+  if ((stat.mode & 0o077) !== 0) throw refuse('is open to others', `chmod 700 ${directory}`)
+}

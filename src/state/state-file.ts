@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { open, rename, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isVmcgError, VmcgError } from '../errors'
+import type { LinuxResources } from '../model/generated/oci'
+import type { ManagedKnob } from '../plan/desired'
+
+/** What survives the process that wrote it: everything that is needed to go on with a sandbox, or to take it away. */
+export interface SandboxState {
+  readonly schema: 1
+  readonly id: string
+  readonly driver: 'cgroupfs'
+  readonly parent: string
+  /** The value of the tag on every directory of this sandbox. */
+  readonly nonce: string
+  readonly containers: readonly ContainerState[]
+  /** The merged resources of the last apply that went through; null before the first. */
+  readonly applied: LinuxResources | null
+  /** Hierarchies in which directories were made, or were about to be. */
+  readonly claimed: readonly string[]
+  /** The knobs that vmcg itself has set. */
+  readonly managed: readonly ManagedKnob[]
+  readonly processes: readonly ProcessState[]
+}
+
+export interface ContainerState {
+  readonly id: string
+  readonly resources: LinuxResources | null
+}
+
+export interface ProcessState {
+  readonly pid: number
+  /** Clock ticks since boot: tells the process from a later one with its pid. */
+  readonly startTime: number
+  readonly role: 'vmm' | 'helper'
+  /** Hierarchy id → the cgroup it was in before vmcg moved it. */
+  readonly origins: Readonly<Record<string, string>>
+}
+
+export interface StatePaths {
+  readonly state: string
+  readonly lock: string
+}
+
+/** The files of one sandbox in a state directory. The name is a hash, since ids and parents hold slashes and dots. */
+export function statePaths(
+  directory: string,
+  where: Pick<SandboxState, 'driver' | 'parent' | 'id'>,
+): StatePaths {
+  const key = createHash('sha256')
+    .update(`${where.driver}\0${where.parent}\0${where.id}`)
+    .digest('hex')
+    .slice(0, 32)
+  return { state: join(directory, `${key}.json`), lock: join(directory, `${key}.lock`) }
+}
+
+/**
+ * @returns undefined where there is none.
+ * @throws `ERR_VMCG_STATE` for a file that is damaged, or was written by a newer vmcg: such a one is not guessed at.
+ */
+export async function readState(path: string): Promise<SandboxState | undefined> {
+  const text = await readIfThere(path)
+  if (text === undefined) return undefined
+  try {
+    return checkState(JSON.parse(text), path)
+  } catch (error) {
+    if (isVmcgError(error)) throw error
+    throw damaged(path, error)
+  }
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    try {
+      return await file.readFile('utf8')
+    } finally {
+      await file.close()
+    }
+  } catch (cause) {
+    if (Reflect.get(Object(cause), 'code') === 'ENOENT') return undefined
+    throw new VmcgError('ERR_VMCG_STATE', `the state file ${path} cannot be read`, { cause, path })
+  }
+}
+
+/** Writes to a temporary file, syncs it and renames it into place: a reader finds the old state or the new one. */
+export async function writeState(path: string, state: SandboxState): Promise<void> {
+  const temporary = `${path}.new`
+  try {
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
+    const file = await open(temporary, flags, 0o600)
+    try {
+      await file.writeFile(`${JSON.stringify(state)}\n`)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (cause) {
+    throw new VmcgError('ERR_VMCG_STATE', `the state file ${path} cannot be written`, { cause, path })
+  }
+}
+
+export async function removeState(path: string): Promise<void> {
+  await unlink(path).catch((error: unknown) => {
+    if (Reflect.get(Object(error), 'code') !== 'ENOENT') throw error
+  })
+}
+
+function checkState(value: unknown, path: string): SandboxState {
+  const schema: unknown = Reflect.get(Object(value), 'schema')
+  if (typeof schema === 'number' && schema > 1) {
+    throw new VmcgError(
+      'ERR_VMCG_STATE',
+      `${path} was written by a newer vmcg (schema ${schema}; this one knows 1)`,
+      {
+        path,
+        value: String(schema),
+        hint: 'use the vmcg that wrote it, or a newer one',
+      },
+    )
+  }
+  if (!isState(value)) throw damaged(path, undefined)
+  return value
+}
+
+function isState(value: unknown): value is SandboxState {
+  const field = (name: string): unknown => Reflect.get(Object(value), name)
+  const isText = (name: string) => typeof field(name) === 'string'
+  const isList = (name: string) => Array.isArray(field(name))
+  return (
+    field('schema') === 1 &&
+    field('driver') === 'cgroupfs' &&
+    ['id', 'parent', 'nonce'].every(isText) &&
+    ['containers', 'claimed', 'managed', 'processes'].every(isList) &&
+    typeof field('applied') === 'object'
+  )
+}
+
+function damaged(path: string, cause: unknown): VmcgError {
+  return new VmcgError('ERR_VMCG_STATE', `${path} is damaged`, {
+    cause,
+    path,
+    hint: `look at it, and remove it when the sandbox is gone: cat ${path}`,
+  })
+}
