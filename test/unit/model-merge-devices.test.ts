@@ -1,0 +1,151 @@
+import * as fc from 'fast-check'
+import { deviceRule, formatDeviceRule, overlaps } from '../../src/model/device-rule'
+import type { LinuxDeviceCgroup } from '../../src/model/generated/oci'
+import { mergeResources } from '../../src/model/merge'
+import { forAll } from '../support/for-all'
+
+const DENY_ALL: LinuxDeviceCgroup = { allow: false, access: 'rwm' }
+
+/** `'allow c 1:3 rw'` as an OCI rule. */
+function rule(text: string): LinuxDeviceCgroup {
+  const [verdict, type, numbers = '', access = ''] = text.split(' ')
+  const [major, minor] = numbers.split(':')
+  return {
+    allow: verdict === 'allow',
+    type: type === 'c' || type === 'b' ? type : 'a',
+    ...(major !== '*' && { major: Number(major) }),
+    ...(minor !== '*' && { minor: Number(minor) }),
+    access,
+  }
+}
+
+function merged(...lists: string[][]): string[] {
+  const containers = lists.map((list, index) => ({
+    id: `c${index + 1}`,
+    spec: { linux: { resources: { devices: [DENY_ALL, ...list.map(rule)] } } },
+  }))
+  const devices = mergeResources(containers).devices ?? []
+  return devices.map((device) => `${device.allow ? 'allow' : 'deny'} ${formatDeviceRule(deviceRule(device))}`)
+}
+
+it('begins with one deny-all, and goes on with what each container allows', () => {
+  expect(merged(['allow c 1:3 rwm'], ['allow c 1:5 r', 'allow b 8:0 r'])).toEqual([
+    'deny a *:* rwm',
+    'allow c 1:3 rwm',
+    'allow c 1:5 r',
+    'allow b 8:0 r',
+  ])
+})
+
+it('is absent when no container has rules', () => {
+  expect(mergeResources([{ id: 'a' }, { id: 'b', spec: { linux: { resources: { devices: [] } } } }])).toEqual(
+    {},
+  )
+})
+
+it('says once what several containers allow', () => {
+  expect(merged(['allow c 1:3 rwm'], ['allow c 1:3 rw', 'allow c 1:3 rwm'])).toEqual([
+    'deny a *:* rwm',
+    'allow c 1:3 rwm',
+  ])
+})
+
+it('drops what a wildcard before it allows already', () => {
+  expect(merged(['allow c 136:* rw'], ['allow c 136:5 r'])).toEqual(['deny a *:* rwm', 'allow c 136:* rw'])
+})
+
+it('takes unset numbers and -1 for every number, and unset type and access for all', () => {
+  const devices = [{ allow: true, type: 'c', major: 10, minor: -1 } as const, { allow: true }]
+  expect(mergeResources([{ id: 'a', spec: { linux: { resources: { devices } } } }]).devices).toEqual([
+    { allow: false, type: 'a', access: 'rwm' },
+    { allow: true, type: 'c', major: 10, access: 'rwm' },
+    { allow: true, type: 'a', access: 'rwm' },
+  ])
+})
+
+it('forgets what a container allows before its own deny-all', () => {
+  expect(merged(['allow c 1:3 rwm', 'deny a *:* rwm', 'allow c 1:5 r'])).toEqual([
+    'deny a *:* rwm',
+    'allow c 1:5 r',
+  ])
+})
+
+it('keeps a deny rule that takes something away from its own container', () => {
+  expect(merged(['allow c 1:* rw', 'deny c 1:3 w'], ['allow b 8:0 r'])).toEqual([
+    'deny a *:* rwm',
+    'allow c 1:* rw',
+    'deny c 1:3 w',
+    'allow b 8:0 r',
+  ])
+})
+
+it('drops a deny rule that only repeats the deny-all', () => {
+  expect(merged(['deny c 10:229 rwm', 'allow c 1:3 r'])).toEqual(['deny a *:* rwm', 'allow c 1:3 r'])
+})
+
+describe('a deny rule of one container against an allow rule of another', () => {
+  const conflict = expect.objectContaining({
+    code: 'ERR_VMCG_INVALID_SPEC',
+    message: expect.stringMatching(
+      /container "c1" denies .* "c2" allows|container "c2" denies .* "c1" allows/,
+    ),
+  })
+
+  it.each([
+    ['the same device', ['deny c 1:3 rwm'], ['allow c 1:3 rwm']],
+    ['some of the access', ['deny c 1:3 w'], ['allow c 1:3 rw']],
+    ['a wildcard of the allow', ['deny c 1:3 r'], ['allow c 1:* r']],
+    ['a wildcard of the deny', ['deny c 1:* r'], ['allow c 1:3 r']],
+    ['every device', ['deny b 8:0 m'], ['allow a *:* rwm']],
+    ['a hole in its own allow', ['allow c 1:* r', 'deny c 1:3 r'], ['allow c 1:3 r']],
+  ])('is refused, naming both: %s', (_, one, other) => {
+    expect(() => merged(one, other)).toThrow(conflict)
+    expect(() => merged(other, one)).toThrow(conflict)
+  })
+
+  it.each([
+    ['another device', ['deny c 1:3 rwm'], ['allow c 1:5 rwm']],
+    ['another type', ['deny c 1:3 rwm'], ['allow b 1:3 rwm']],
+    ['another access', ['deny c 1:3 w'], ['allow c 1:3 r']],
+    ['a deny that its own container takes back', ['deny c 1:3 r', 'allow c 1:3 rw'], ['allow c 1:3 r']],
+    ['an allow that the other takes back itself', ['deny c 1:3 r'], ['allow c 1:3 r', 'deny c 1:3 rwm']],
+    ['a deny-all', [], ['allow c 1:3 r']],
+  ])('is fine with %s', (_, one, other) => {
+    expect(() => merged(one, other)).not.toThrow()
+    expect(() => merged(other, one)).not.toThrow()
+  })
+})
+
+it('decides every access as some container’s own list does', () => {
+  const anyRule = fc
+    .record({
+      verdict: fc.constantFrom('allow', 'deny'),
+      type: fc.constantFrom('a', 'b', 'c'),
+      major: fc.constantFrom('*', '1', '2'),
+      minor: fc.constantFrom('*', '3', '4'),
+      access: fc.constantFrom('r', 'w', 'rw', 'rwm'),
+    })
+    .map(({ verdict, type, major, minor, access }) => `${verdict} ${type} ${major}:${minor} ${access}`)
+  const lists = fc.array(fc.array(anyRule, { maxLength: 5 }), { minLength: 1, maxLength: 3 })
+  const probes = ['b', 'c'].flatMap((type) =>
+    ['1:3', '1:4', '2:3', '2:9'].flatMap((device) =>
+      ['r', 'w', 'm'].map((access) => `allow ${type} ${device} ${access}`),
+    ),
+  )
+  const decides = (list: readonly string[], probe: string): boolean => {
+    const rules = list.map((text) => deviceRule(rule(text)))
+    return rules.findLast((each) => overlaps(each, deviceRule(rule(probe))))?.allow ?? false
+  }
+  forAll(lists, (all) => {
+    let result: string[]
+    try {
+      result = merged(...all)
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'ERR_VMCG_INVALID_SPEC' })
+      return
+    }
+    for (const probe of probes) {
+      expect([probe, decides(result, probe)]).toEqual([probe, all.some((list) => decides(list, probe))])
+    }
+  })
+})
