@@ -1,0 +1,62 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describeHierarchies, detectHost } from '../../src/host/detect'
+import { pathBelowMount } from '../../src/host/hierarchies'
+import { pidNamespaceOf, readProcessCgroups, readStartTime } from '../../src/host/process'
+import { describeWith } from '../support/require'
+
+const host = detectHost()
+
+it('finds a mount for each cgroup file system that the kernel lists, and no other', () => {
+  // Counted in another way than the parser's: by device number, which all mounts of one hierarchy share.
+  const devices = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .filter((line) => / - cgroup2? /.test(line))
+    .map((line) => line.split(' ')[2])
+  expect(host.hierarchies).toHaveLength(new Set(devices).size)
+  for (const { mountPoint, version } of host.hierarchies) {
+    expect(readdirSync(mountPoint)).toContain(version === 1 ? 'tasks' : 'cgroup.controllers')
+  }
+})
+
+describeWith(['cgroup-v1'], 'on a host with v1 hierarchies', () => {
+  it.each([
+    ['cpu', 'cpu.shares'],
+    ['cpuacct', 'cpuacct.usage'],
+    ['cpuset', 'cpuset.cpus'],
+    ['memory', 'memory.stat'],
+  ])('knows the hierarchy of %s by a file that only it has', (name, file) => {
+    expect(readdirSync(host.controller(name)?.mountPoint ?? '/')).toContain(file)
+  })
+})
+
+it('finds each of this process’s own cgroups below the mount point', () => {
+  const own = readProcessCgroups(process.pid) ?? []
+  for (const hierarchy of host.hierarchies) {
+    const id = hierarchy.version === 2 ? '' : hierarchy.id
+    const entry = own.find(({ controllers }) => controllers.join(',') === id)
+    const below = pathBelowMount(hierarchy, entry?.path ?? 'missing')
+    if (below === undefined) continue
+    const procs = readFileSync(join(hierarchy.mountPoint, below, 'cgroup.procs'), 'utf8').split('\n')
+    expect([hierarchy.id, procs.includes(String(process.pid))]).toEqual([hierarchy.id, true])
+  }
+})
+
+it('tells the kernel and the user as the kernel does', () => {
+  expect(host.kernel).toBe(readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim())
+  expect(host.isRoot).toBe(process.geteuid?.() === 0)
+})
+
+it('describes every hierarchy', () => {
+  const text = describeHierarchies(host)
+  for (const { mountPoint } of host.hierarchies) expect(text).toContain(` at ${mountPoint}`)
+})
+
+it('reads start time and pid namespace of this process, and nothing of one that cannot exist', () => {
+  expect(readStartTime(process.pid)).toBeGreaterThan(0)
+  expect(pidNamespaceOf(process.pid)).toMatch(/^pid:\[\d+\]$/)
+  // PID_MAX_LIMIT is 2^22.
+  expect(readStartTime(2 ** 22 + 1)).toBeUndefined()
+  expect(pidNamespaceOf(2 ** 22 + 1)).toBeUndefined()
+  expect(readProcessCgroups(2 ** 22 + 1)).toBeUndefined()
+})
