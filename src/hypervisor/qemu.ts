@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isVmcgError, QmpError, VmcgError } from '../errors'
 import type { Hypervisor, HypervisorCallOptions, HypervisorThreads } from './hypervisor'
 import { hostTids, viewProcess } from './process-threads'
@@ -9,12 +10,16 @@ import type { QmpObject } from './qmp-messages'
 
 export interface QemuOptions extends QmpClientOptions {
   /**
-   * QEMU's process id in this process's pid namespace. Default: the process that listens on the socket. It has to be
-   * given where another process made the socket and passed it in (socket activation, libvirt), or where QEMU cannot
-   * be seen from this pid namespace.
+   * QEMU's process id in this process's pid namespace. Default: the process that listens on the socket, which is
+   * QEMU also where it was daemonised, or given a socket that another process made. It has to be passed where a proxy
+   * listens in QEMU's place.
    */
   readonly pid?: number | undefined
 }
+
+/** How long a QEMU that hung up is given to end. */
+const EXIT_MS = 1_000
+const EXIT_POLL_MS = 10
 
 /** Where the threads that QEMU reported were found. */
 type Located =
@@ -126,11 +131,21 @@ export class QemuHypervisor implements Hypervisor {
       ])
       return { vcpus, iothreads }
     } catch (error) {
-      if (isVmcgError(error) && error.code === 'ERR_VMCG_QMP_CLOSED' && this.#view() === undefined) {
-        throw this.#gone(error)
-      }
+      const isClosed = isVmcgError(error) && error.code === 'ERR_VMCG_QMP_CLOSED'
+      if (isClosed && (await this.#hasEnded(signal))) throw this.#gone(error)
       throw error
     }
+  }
+
+  /** A QEMU that quits closes its monitors some time before its process ends; a killed one is gone at once. */
+  async #hasEnded(signal: AbortSignal | undefined): Promise<boolean> {
+    const deadline = Date.now() + (this.#qmp.hasHungUp ? EXIT_MS : 0)
+    while (this.#view() !== undefined) {
+      if (Date.now() >= deadline) return false
+      await sleep(EXIT_POLL_MS)
+      signal?.throwIfAborted()
+    }
+    return true
   }
 
   #locate({ vcpus, iothreads }: HypervisorThreads): Located {
@@ -167,7 +182,7 @@ export class QemuHypervisor implements Hypervisor {
   #wrongPid(fault: string): QmpError {
     const hint =
       this.#pid === this.#qmp.peerPid
-        ? `process ${this.#pid} opened the socket for QEMU, or QEMU went to the background: pass QEMU's own pid`
+        ? `process ${this.#pid} listens on the socket but is not QEMU, perhaps a proxy: pass QEMU's own pid`
         : "pass QEMU's own pid, not that of a process that started it"
     return wrongPid(this.#qmp.path, fault, hint)
   }
@@ -197,10 +212,11 @@ function isCommandNotFound(error: unknown): boolean {
 
 function listenerOf(qmp: QmpClient): number {
   if (qmp.peerPid > 0) return qmp.peerPid
+  // The kernel gives 0 for a process outside of the asker's pid namespace.
   throw wrongPid(
     qmp.path,
     'the process that listens cannot be seen from this pid namespace',
-    "pass QEMU's pid as this namespace knows it, or run where QEMU can be seen",
+    'run where QEMU can be seen: in its pid namespace, or in one around it',
   )
 }
 

@@ -59,13 +59,14 @@ export class QmpClient {
   readonly peerPid: number
   readonly #socket: Socket
   readonly #framer: QmpFramer
-  /** In the order they were sent. One that timed out or was aborted stays until its late answer has come. */
+  /** In the order they were sent. One that was aborted stays until its answer has come, to keep that order. */
   readonly #requests = new Map<number, Request>()
   readonly #streams = new Set<QmpEventStream>()
   readonly #commandTimeoutMs: number
   #lastId = GREETING_ID
   /** Why the connection is of no more use; undefined while it is. */
   #failure: QmpError | undefined
+  #hasHungUp = false
 
   private constructor(path: string, commandTimeoutMs: number) {
     const { socket, peerPid } = connectUnixSocket(path)
@@ -75,8 +76,8 @@ export class QmpClient {
     this.#framer = new QmpFramer(path)
     this.#commandTimeoutMs = commandTimeoutMs
     socket.on('data', (chunk) => this.#receive(typeof chunk === 'string' ? Buffer.from(chunk) : chunk))
-    socket.on('end', () => this.#fail(closedError(path, 'the VMM hung up')))
-    socket.on('error', (cause) => this.#fail(closedError(path, cause.message, cause)))
+    socket.on('end', () => this.#hangUp(closedError(path, 'the VMM hung up')))
+    socket.on('error', (cause) => this.#hangUp(closedError(path, cause.message, cause)))
   }
 
   /**
@@ -123,13 +124,26 @@ export class QmpClient {
   /**
    * The VMM's events from now on. Each call gives a stream of its own; leave its loop, or abort it, to let it go.
    * After `close()` it gives what is queued and ends; when the connection breaks it throws `ERR_VMCG_QMP_…` instead.
+   *
+   * @throws QmpError `ERR_VMCG_INVALID_ARGUMENT` for a limit that is no whole number above 0
    */
   events(options: QmpEventOptions = {}): QmpEventStream {
+    const { limit } = options
+    if (limit !== undefined && !(Number.isSafeInteger(limit) && limit > 0)) {
+      throw new QmpError('ERR_VMCG_INVALID_ARGUMENT', 'a limit of events is a whole number above 0', {
+        value: String(limit),
+      })
+    }
     const stream = new QmpEventStream(options, (ended) => this.#streams.delete(ended))
     this.#streams.add(stream)
     if (options.signal?.aborted === true) stream.end({ error: options.signal.reason })
     if (this.#failure !== undefined) stream.end({ error: this.#failure })
     return stream
+  }
+
+  /** Whether it was the VMM that ended the connection. */
+  get hasHungUp(): boolean {
+    return this.#hasHungUp
   }
 
   /** Ends the connection. What is in flight rejects with `ERR_VMCG_QMP_CLOSED`. Safe to call twice. */
@@ -221,6 +235,11 @@ export class QmpClient {
     const request = this.#requests.get(id)
     this.#requests.delete(id)
     return request
+  }
+
+  #hangUp(failure: QmpError): void {
+    if (this.#failure === undefined) this.#hasHungUp = true
+    this.#fail(failure)
   }
 
   #fail(failure: QmpError): void {

@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { createConnection } from 'node:net'
 import { QemuHypervisor, type QemuOptions } from '../../src/hypervisor/qemu'
 import { parseCpusFast } from '../../src/hypervisor/qemu-replies'
 import { QmpClient } from '../../src/hypervisor/qmp-client'
+import { fakeMonitor } from '../support/fake-monitor'
 import { type Qemu, type QemuSettings, startQemu } from '../support/qemu'
 import { describeWith } from '../support/require'
 
@@ -236,6 +238,24 @@ describeWith(['qemu', 'kvm'], "a QEMU's process id", () => {
       code: 'ERR_VMCG_QMP_WRONG_PID',
       message: expect.stringContaining(`is no thread of process ${process.pid}`),
     })
+  })
+
+  test('has to be told where a proxy listens in its place', async () => {
+    const qemu = await start()
+    const proxy = closing(
+      await fakeMonitor((client) => {
+        const upstream = createConnection(qemu.sockets[0])
+        client.on('close', () => upstream.destroy())
+        client.pipe(upstream).pipe(client)
+      }),
+    )
+    const direct = QemuHypervisor.connect({ socket: proxy.path })
+    await expect(direct).rejects.toMatchObject({
+      code: 'ERR_VMCG_QMP_WRONG_PID',
+      hint: expect.stringContaining('perhaps a proxy'),
+    })
+    const told = closing(await QemuHypervisor.connect({ socket: proxy.path, pid: qemu.pid }))
+    expect((await told.threads()).vcpus.size).toBe(4)
   })
 })
 

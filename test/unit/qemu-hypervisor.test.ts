@@ -64,7 +64,7 @@ describe('a QEMU hypervisor', () => {
     })
   })
 
-  test('refuses a thread that is none of the process that opened the socket', async () => {
+  test('refuses a thread that is none of the process that listens', async () => {
     await expect(connectTo({ 'query-cpus-fast': [vcpu(3, STRANGER)] })).rejects.toMatchObject({
       name: 'QmpError',
       code: 'ERR_VMCG_QMP_WRONG_PID',

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -273,6 +273,15 @@ describe('QMP events', () => {
     expect(await closed.next()).toEqual({ done: true, value: undefined })
   })
 
+  test('cannot be queued without a bound', async () => {
+    const qmp = await connectToQmp(() => {})
+    for (const limit of [0, Number.POSITIVE_INFINITY, Number.NaN]) {
+      expect(() => qmp.events({ limit })).toThrow(
+        expect.objectContaining({ code: 'ERR_VMCG_INVALID_ARGUMENT' }),
+      )
+    }
+  })
+
   test('of an aborted stream are not awaited at all', async () => {
     const qmp = await connectToQmp(() => {})
     await expect(qmp.events({ signal: AbortSignal.abort('enough') }).next()).rejects.toBe('enough')
@@ -301,5 +310,16 @@ describe('closing a QMP connection', () => {
     await qmp.close()
     if (seen?.closed === false) await once(seen, 'close')
     expect(seen?.closed).toBe(true)
+  })
+
+  test('releases the descriptor, also of a connection that failed', async () => {
+    const openDescriptors = () => readdirSync('/proc/self/fd').length
+    const before = openDescriptors()
+    const { path: socket, close } = await fakeMonitor((peer) => peer.write('garbage'))
+    for (let round = 0; round < 100; round++) {
+      await expect(QmpClient.connect({ socket })).rejects.toMatchObject({ code: 'ERR_VMCG_QMP_PROTOCOL' })
+    }
+    await close()
+    expect(openDescriptors()).toBe(before)
   })
 })
