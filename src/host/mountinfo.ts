@@ -56,14 +56,15 @@ function isBelow(path: string, ancestor: string): boolean {
  * when, on the way down, its parent has another mount on a directory above it; and so on for each of its ancestors.
  */
 export function isReachable(mount: Mount, mounts: readonly Mount[]): boolean {
-  if (mounts.some((other) => other.parentId === mount.id && other.mountPoint === mount.mountPoint))
-    return false
+  // The first mount of all, rootfs, names itself as its parent; it is not its own child.
+  const childrenOf = (parentId: number): Mount[] =>
+    mounts.filter((other) => other.parentId === parentId && other.id !== parentId)
+  if (childrenOf(mount.id).some(({ mountPoint }) => mountPoint === mount.mountPoint)) return false
   const byId = new Map(mounts.map((other) => [other.id, other]))
   const seen = new Set<Mount>()
   for (let at: Mount | undefined = mount; at !== undefined && !seen.has(at); at = byId.get(at.parentId)) {
     const { parentId, mountPoint } = at
-    if (mounts.some((other) => other.parentId === parentId && isBelow(mountPoint, other.mountPoint)))
-      return false
+    if (childrenOf(parentId).some((sibling) => isBelow(mountPoint, sibling.mountPoint))) return false
     seen.add(at)
   }
   return true

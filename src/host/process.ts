@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { VmcgError } from '../errors'
-import { quote } from '../model/quote'
+import { quote, short } from '../model/quote'
 import { type ProcCgroup, parseProcCgroup } from './proc-cgroup'
 
 const DEFAULT_PROC = '/proc'
@@ -19,7 +19,7 @@ function isSystemError(error: unknown): error is SystemError {
 /** What `look` finds in a process's directory; undefined when the process is gone, before the look or during it. */
 function ofProcess<T>(procRoot: string, pid: number, name: string, look: (path: string) => T): T | undefined {
   if (!Number.isSafeInteger(pid) || pid <= 0) {
-    throw new VmcgError('ERR_VMCG_INVALID_ARGUMENT', `${quote(pid)} is no process id`, { value: quote(pid) })
+    throw new VmcgError('ERR_VMCG_INVALID_ARGUMENT', `${quote(pid)} is no process id`, { value: short(pid) })
   }
   const path = `${procRoot}/${pid}/${name}`
   try {

@@ -1,5 +1,5 @@
 import { VmcgError } from '../errors'
-import { quote } from './quote'
+import { quote, short } from './quote'
 
 /** A quota and its period, both in microseconds and both in the kernel's range. */
 export interface CfsBandwidth {
@@ -21,7 +21,7 @@ function greatestCommonDivisor(a: number, b: number): number {
 function checkMicroseconds(name: string, value: number): void {
   if (Number.isSafeInteger(value) && value > 0) return
   throw new VmcgError('ERR_VMCG_INVALID_ARGUMENT', `${quote(value)} is no CPU ${name} in microseconds`, {
-    value: quote(value),
+    value: short(value),
   })
 }
 

@@ -3,7 +3,7 @@ import { parseCpuList } from './cpu-list'
 import { deepFreeze } from './freeze'
 import type { LinuxResources, OciSpec } from './generated/oci'
 import { validateSpec } from './generated/validate-spec'
-import { quote } from './quote'
+import { quote, short } from './quote'
 
 /** The annotation that holds a container's OCI config.json as text. Source: Kata Containers, pkg/annotations. */
 export const CONFIG_JSON_KEY = 'com.github.containers.virtcontainers.pkg.oci.config'
@@ -49,7 +49,7 @@ function parseAnnotation(id: string, text: unknown): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw invalidSpec(id, `the annotation ${CONFIG_JSON_KEY} holds no JSON`, { cause, value: quote(text) })
+    throw invalidSpec(id, `the annotation ${CONFIG_JSON_KEY} holds no JSON`, { cause, value: short(text) })
   }
 }
 
@@ -68,7 +68,7 @@ function checkList(id: string, pointer: string, list: string | undefined): void 
     parseCpuList(list ?? '')
   } catch (cause) {
     if (!isVmcgError(cause)) throw cause
-    throw invalidSpec(id, `${pointer}: ${cause.message}`, { cause, value: quote(list) })
+    throw invalidSpec(id, `${pointer}: ${cause.message}`, { cause, value: short(list) })
   }
 }
 
@@ -76,7 +76,7 @@ function checkSpec(id: string, spec: unknown): OciSpec {
   if (!validateSpec(spec)) {
     const { instancePath = '', message = 'does not fit the schema' } = validateSpec.errors?.[0] ?? {}
     const value = instancePath === '' ? spec : memberAt(spec, instancePath)
-    throw invalidSpec(id, `${instancePath || 'it'} ${message}`, { value: quote(value) })
+    throw invalidSpec(id, `${instancePath || 'it'} ${message}`, { value: short(value) })
   }
   const cpu = spec.linux?.resources?.cpu
   checkList(id, '/linux/resources/cpu/cpus', cpu?.cpus)
@@ -97,7 +97,7 @@ export function containerResources(container: ContainerConfig): ContainerResourc
   const { id, annotations, spec } = container
   if (typeof id !== 'string' || id === '') {
     throw new VmcgError('ERR_VMCG_INVALID_ARGUMENT', `a container's id must be a string that is not empty`, {
-      value: quote(id),
+      value: short(id),
     })
   }
   const annotation = annotations?.[CONFIG_JSON_KEY]

@@ -1,5 +1,5 @@
 import { VmcgError } from '../errors'
-import { quote } from './quote'
+import { quote, short } from './quote'
 
 /**
  * The highest CPU or NUMA node number that a list may name. Linux can be built for at most 8192 CPUs (NR_CPUS, on
@@ -11,7 +11,7 @@ const PIECE = /^(\d{1,4})(?:-(\d{1,4}))?$/
 
 function refuse(text: string, piece: string, why: string): VmcgError {
   return new VmcgError('ERR_VMCG_INVALID_ARGUMENT', `${quote(piece)} in the CPU list ${quote(text)} ${why}`, {
-    value: quote(text),
+    value: short(text),
     hint: 'a list is made of numbers and ranges, such as 0-3,8',
   })
 }
@@ -72,7 +72,7 @@ export function formatCpuList(cpus: readonly number[]): string {
   for (const cpu of cpus) {
     if (!Number.isInteger(cpu) || cpu < 0 || cpu > MAX_CPU) {
       throw new VmcgError('ERR_VMCG_INVALID_ARGUMENT', `${quote(cpu)} is no CPU number (0 to ${MAX_CPU})`, {
-        value: quote(cpu),
+        value: short(cpu),
       })
     }
     marked[cpu] = 1

@@ -1,5 +1,5 @@
 import { VmcgError } from '../errors'
-import { quote } from './quote'
+import { quote, short } from './quote'
 
 /**
  * True for a limit that holds somebody back: in an OCI config, 0, -1 and an absent member all mean "no limit".
@@ -9,7 +9,7 @@ export function isLimit(name: string, value: number | undefined): value is numbe
   if (value === undefined) return false
   if (Number.isSafeInteger(value)) return value > 0
   throw new VmcgError('ERR_VMCG_INVALID_ARGUMENT', `${name} ${quote(value)} is no integer below 2^53`, {
-    value: quote(value),
+    value: short(value),
   })
 }
 

@@ -6,7 +6,7 @@ import type { LinuxHugepageLimit, LinuxMemory, LinuxPids, LinuxResources } from 
 import { addUp, isLimit } from './limits'
 import { mergeBlockIo } from './merge-block-io'
 import { mergeDevices } from './merge-devices'
-import { quote } from './quote'
+import { quote, short } from './quote'
 
 export interface MergeOptions extends MergeCpuOptions {
   /**
@@ -32,7 +32,7 @@ function mergeMemory(
       'ERR_VMCG_INVALID_ARGUMENT',
       `memoryOverheadBytes ${quote(overhead)} is no number of bytes`,
       {
-        value: quote(overhead),
+        value: short(overhead),
       },
     )
   }

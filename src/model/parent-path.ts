@@ -1,6 +1,6 @@
 import { VmcgError } from '../errors'
 import { isKernelFileName } from './kernel-names'
-import { quote } from './quote'
+import { quote, short } from './quote'
 
 /** NAME_MAX and PATH_MAX of include/uapi/linux/limits.h; the latter counts the NUL at the end. */
 const MAX_NAME_BYTES = 255
@@ -8,7 +8,7 @@ const MAX_PATH_BYTES = 4095
 
 function refuse(path: unknown, why: string): VmcgError {
   return new VmcgError('ERR_VMCG_INVALID_PATH', `${quote(path)} is no parent cgroup: ${why}`, {
-    value: quote(path),
+    value: short(path),
     hint: 'a parent is an absolute path below the mount point of the hierarchies, such as /kata',
   })
 }

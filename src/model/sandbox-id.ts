@@ -1,6 +1,6 @@
 import { VmcgError } from '../errors'
 import { isKernelFileName } from './kernel-names'
-import { quote } from './quote'
+import { quote, short } from './quote'
 
 const SANDBOX_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/
 
@@ -18,5 +18,5 @@ const RULE =
  */
 export function checkSandboxId(id: unknown): string {
   if (typeof id === 'string' && SANDBOX_ID.test(id) && !isKernelFileName(id)) return id
-  throw new VmcgError('ERR_VMCG_INVALID_ID', `${quote(id)} is no sandbox id: ${RULE}`, { value: quote(id) })
+  throw new VmcgError('ERR_VMCG_INVALID_ID', `${quote(id)} is no sandbox id: ${RULE}`, { value: short(id) })
 }
