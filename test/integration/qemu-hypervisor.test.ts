@@ -212,9 +212,10 @@ describeWith(['qemu', 'kvm'], 'the monitor of a QEMU', () => {
 
   test('times out while QEMU is stopped', async () => {
     const qemu = await start()
-    const hypervisor = await hypervisorOf(qemu, { commandTimeoutMs: 200 })
+    const hypervisor = await hypervisorOf(qemu)
     process.kill(qemu.pid, 'SIGSTOP')
-    await expect(hypervisor.threads()).rejects.toMatchObject({ code: 'ERR_VMCG_QMP_TIMEOUT' })
+    const late = hypervisor.execute('query-status', undefined, { timeoutMs: 200 })
+    await expect(late).rejects.toMatchObject({ code: 'ERR_VMCG_QMP_TIMEOUT' })
     process.kill(qemu.pid, 'SIGCONT')
     expect((await (await hypervisorOf(qemu)).threads()).vcpus.size).toBe(4)
   })

@@ -66,7 +66,7 @@ describe('connecting to a QMP monitor', () => {
   })
 
   test('gives up when the negotiation is not answered', async () => {
-    await expect(connectTo((socket) => socket.write(GREETING), 50)).rejects.toMatchObject({
+    await expect(connectTo((socket) => socket.write(GREETING), 1000)).rejects.toMatchObject({
       code: 'ERR_VMCG_QMP_TIMEOUT',
       message: expect.stringContaining('qmp_capabilities'),
     })
