@@ -12,4 +12,5 @@ module.exports = {
     ],
   },
   testEnvironment: 'node',
+  reporters: ['default', require.resolve('./support/skip-reporter.js')],
 }

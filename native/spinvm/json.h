@@ -26,16 +26,17 @@ class Json {
   using Value = std::variant<std::nullptr_t, bool, JsonNumber, std::string, JsonArray, JsonObject>;
 
   Json() : value_(nullptr) {}
-  Json(bool value) : value_(value) {}  // NOLINT(google-explicit-constructor)
-  Json(int value)
-      : value_(JsonNumber{std::to_string(value)}) {}  // NOLINT(google-explicit-constructor)
-  Json(long value)
-      : value_(JsonNumber{std::to_string(value)}) {}       // NOLINT(google-explicit-constructor)
-  Json(const char* value) : value_(std::string(value)) {}  // NOLINT(google-explicit-constructor)
-  Json(std::string value) : value_(std::move(value)) {}    // NOLINT(google-explicit-constructor)
-  Json(JsonNumber value) : value_(std::move(value)) {}     // NOLINT(google-explicit-constructor)
-  Json(JsonArray value) : value_(std::move(value)) {}      // NOLINT(google-explicit-constructor)
-  Json(JsonObject value) : value_(std::move(value)) {}     // NOLINT(google-explicit-constructor)
+  // Implicit, so that answers read as JSON.
+  // NOLINTBEGIN(google-explicit-constructor)
+  Json(bool value) : value_(value) {}
+  Json(int value) : value_(JsonNumber{std::to_string(value)}) {}
+  Json(long value) : value_(JsonNumber{std::to_string(value)}) {}
+  Json(const char* value) : value_(std::string(value)) {}
+  Json(std::string value) : value_(std::move(value)) {}
+  Json(JsonNumber value) : value_(std::move(value)) {}
+  Json(JsonArray value) : value_(std::move(value)) {}
+  Json(JsonObject value) : value_(std::move(value)) {}
+  // NOLINTEND(google-explicit-constructor)
 
   [[nodiscard]] const std::string* AsString() const { return std::get_if<std::string>(&value_); }
   [[nodiscard]] const JsonArray* AsArray() const { return std::get_if<JsonArray>(&value_); }

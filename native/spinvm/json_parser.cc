@@ -12,8 +12,8 @@ namespace {
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
-// Recursive descent over a view that shrinks. The first error stays; every function returns nothing
-// after it.
+// Recursive descent, at most kMaxJsonDepth deep, over a view that shrinks. The first error stays;
+// every function returns nothing after it.
 class Parser {
  public:
   explicit Parser(std::string_view text) : rest_(text) {}

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 namespace spinvm {
@@ -51,7 +51,7 @@ bool Machine::Continue() {
 
 std::optional<std::string> Machine::AddVcpu(int index, const std::string& device_id) {
   std::unique_ptr<Guest> guest = accelerator_->MakeGuest(index);
-  if (guest == nullptr) return std::string("kvm_init_vcpu failed: ") + std::strerror(errno);
+  if (guest == nullptr) return "kvm_init_vcpu failed: " + std::generic_category().message(errno);
   const std::string name = "CPU " + std::to_string(index) + "/" + accelerator_->name();
   auto vcpu = std::make_unique<Vcpu>(name, std::move(guest));
   if (state_ == RunState::kRunning) vcpu->Resume();

@@ -7,7 +7,7 @@
 
 namespace spinvm {
 
-inline constexpr size_t kMaxMessageBytes = 64 * 1024;
+inline constexpr size_t kMaxMessageBytes = size_t{64} * 1024;
 
 // Cuts a QMP byte stream into the texts of JSON values. A client may send several objects at once,
 // or one in pieces, with or without line ends: an object ends where its outermost bracket closes,

@@ -8,7 +8,7 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 namespace spinvm {
@@ -17,7 +17,9 @@ namespace {
 constexpr int kBacklog = 1;
 constexpr size_t kReadBytes = 4096;
 
-std::string Because(const std::string& what) { return what + ": " + std::strerror(errno); }
+std::string Because(const std::string& what) {
+  return what + ": " + std::generic_category().message(errno);
+}
 
 bool IsTransient(int error) { return error == EAGAIN || error == EINTR; }
 

@@ -1,0 +1,119 @@
+'use strict'
+
+const { mkdirSync, readFileSync, rmSync } = require('node:fs')
+const { join } = require('node:path')
+const { isOnPath } = require('../setup/toolchain')
+const { run } = require('./run')
+
+/**
+ * @typedef {{ passed: number, failed: number, skipped: number }} Counts
+ */
+
+const ROOT = join(__dirname, '..', '..')
+const CACHE = join(ROOT, '.cache')
+const CORE = join(ROOT, 'build-core')
+
+/** CI sets this: what cannot be run is then a failure. */
+const REQUIRED = process.env['VMCG_REQUIRE'] === '1'
+
+/**
+ * @param {string} what
+ * @param {string} remedy
+ * @returns {Counts}
+ */
+function skip(what, remedy) {
+  console.log(`${REQUIRED ? 'failed' : 'skipped'}: ${what} (${remedy})`)
+  return REQUIRED ? { passed: 0, failed: 1, skipped: 0 } : { passed: 0, failed: 0, skipped: 1 }
+}
+
+/**
+ * @param {string} project a folder with a tsconfig.json
+ * @returns {Promise<Counts>}
+ */
+async function types(project) {
+  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
+  const { ok } = await run(process.execPath, [tsc, '--noEmit', '-p', project], { cwd: ROOT })
+  if (!ok) console.log(`failed: the types of ${project}`)
+  return { passed: 0, failed: ok ? 0 : 1, skipped: 0 }
+}
+
+/**
+ * @param {string} folder below test/
+ * @param {readonly string[]} options jest's, and patterns
+ * @returns {Promise<Counts>}
+ */
+async function jest(folder, options) {
+  const report = join(CACHE, `jest-${folder}.json`)
+  mkdirSync(CACHE, { recursive: true })
+  rmSync(report, { force: true })
+  const { ok } = await run(
+    process.execPath,
+    [
+      join(ROOT, 'test', 'node_modules', 'jest', 'bin', 'jest.js'),
+      ...['--config', join(ROOT, 'test', 'jest.config.js'), '--roots', join(ROOT, 'test', folder)],
+      ...['--json', '--outputFile', report, '--passWithNoTests'],
+      ...options,
+    ],
+    { cwd: ROOT },
+  )
+  return readJest(report, ok)
+}
+
+/**
+ * @param {string} report
+ * @param {boolean} ok
+ * @returns {Counts}
+ */
+function readJest(report, ok) {
+  const counts = { passed: 0, failed: 0, skipped: 0 }
+  try {
+    const result = JSON.parse(readFileSync(report, 'utf8'))
+    counts.passed = result.numPassedTests
+    counts.failed = result.numFailedTests + result.numRuntimeErrorTestSuites
+    counts.skipped = result.numPendingTests + result.numTodoTests
+  } catch (error) {
+    console.log(`failed: jest left no report (${/** @type {Error} */ (error).message})`)
+  }
+  if (!ok && counts.failed === 0) counts.failed = 1
+  return counts
+}
+
+/** @returns {Promise<Counts>} the core's own tests, built by CMake in build-core/ */
+async function core() {
+  if (!isOnPath('cmake') || !isOnPath('ctest'))
+    return skip('the tests of the native core', 'apt-get install cmake')
+  const probe = ['-std=c++20', '-fsyntax-only', '-include', 'gtest/gtest.h', '-x', 'c++', '/dev/null']
+  const gtest = await run(process.env['CXX'] ?? 'g++', probe, { cwd: ROOT, quiet: true })
+  if (!gtest.ok) return skip('the tests of the native core', 'apt-get install libgtest-dev')
+
+  for (const args of [
+    ['-S', ROOT, '-B', CORE],
+    ['--build', CORE, '--parallel'],
+  ]) {
+    const built = await run('cmake', args, { cwd: ROOT, quiet: true })
+    if (!built.ok) {
+      console.log(`${built.output}failed: cmake ${args.join(' ')}`)
+      return { passed: 0, failed: 1, skipped: 0 }
+    }
+  }
+  const report = join(CORE, 'ctest.xml')
+  const args = ['--test-dir', CORE, '--output-on-failure', '--output-junit', report]
+  const { ok } = await run('ctest', args, { cwd: ROOT })
+  return readJunit(readFileSync(report, 'utf8'), ok)
+}
+
+/**
+ * @param {string} xml
+ * @param {boolean} ok
+ * @returns {Counts}
+ */
+function readJunit(xml, ok) {
+  const head = /<testsuite\b[^>]*>/.exec(xml)?.[0] ?? ''
+  /** @param {string} name */
+  const count = (name) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(head)?.[1] ?? 0)
+  const skipped = count('skipped') + count('disabled')
+  const failed = count('failures') || (ok ? 0 : 1)
+  return { passed: Math.max(0, count('tests') - failed - skipped), failed, skipped }
+}
+
+module.exports = { REQUIRED, ROOT, core, jest, readJunit, skip, types }
