@@ -21,9 +21,9 @@ export type VmcgErrorCode =
   | 'ERR_VMCG_QMP_CLOSED'
   | 'ERR_VMCG_QMP_COMMAND'
   | 'ERR_VMCG_QMP_IN_USE'
+  | 'ERR_VMCG_QMP_NO_SOCKET'
   | 'ERR_VMCG_QMP_PROTOCOL'
   | 'ERR_VMCG_QMP_REFUSED'
-  | 'ERR_VMCG_QMP_NO_SOCKET'
   | 'ERR_VMCG_QMP_TIMEOUT'
   | 'ERR_VMCG_QMP_WRONG_PID'
   | 'ERR_VMCG_STATE'
@@ -55,12 +55,12 @@ const BRAND = Symbol.for('vmcg.error')
  */
 export class VmcgError extends Error {
   readonly code: string
-  readonly errno?: number
-  readonly syscall?: string
-  readonly path?: string
-  readonly value?: string
-  readonly hint?: string
-  readonly report?: Report
+  declare readonly errno?: number
+  declare readonly syscall?: string
+  declare readonly path?: string
+  declare readonly value?: string
+  declare readonly hint?: string
+  declare readonly report?: Report
 
   constructor(code: string, message: string, details: VmcgErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })

@@ -15,6 +15,7 @@ export type { RoleStats, SandboxStats, ThrottlingStats } from './host/stats'
 export type { Hypervisor, HypervisorCallOptions, HypervisorThreads } from './hypervisor/hypervisor'
 export { QemuHypervisor, type QemuOptions } from './hypervisor/qemu'
 export type { QmpCallOptions } from './hypervisor/qmp-client'
+export { QmpCommandError } from './hypervisor/qmp-errors'
 export type { QmpEvent, QmpEventOptions } from './hypervisor/qmp-events'
 export type { Logger } from './log'
 export { CONFIG_JSON_KEY, type ContainerConfig } from './model/container'
@@ -24,12 +25,12 @@ export type { LinuxCpu, LinuxResources, OciSpec } from './model/generated/oci'
 export { type MergeOptions, mergeResources } from './model/merge'
 export { type FormatPlanOptions, formatPlan } from './plan/format-plan'
 export type { Operation, Plan, Stage } from './plan/operations'
-export {
-  type ActOptions,
-  type ApplyOptions,
-  type AttachOptions,
-  type DestroyOptions,
-  Sandbox,
-  type SandboxOptions,
-} from './sandbox'
+export { Sandbox } from './sandbox'
+export type {
+  ActOptions,
+  ApplyOptions,
+  AttachOptions,
+  DestroyOptions,
+  SandboxOptions,
+} from './sandbox-options'
 export type { SandboxThread, ThreadRole } from './sandbox-threads'

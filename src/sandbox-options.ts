@@ -1,0 +1,40 @@
+import type { Logger } from './log'
+import type { ContainerConfig } from './model/container'
+import type { Plan } from './plan/operations'
+
+/** Options of everything that acts or looks. */
+export interface ActOptions {
+  /** Takes back what has not started and rejects with `signal.reason`. A write that has started is awaited. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface SandboxOptions extends ActOptions {
+  /** Names the sandbox and its cgroup: `[A-Za-z0-9][A-Za-z0-9_.-]{0,127}`, and no name of the kernel's own files. */
+  readonly id: string
+  /** The cgroup that the sandbox's is made in; shared by sandboxes, without limits, never removed. @default '/kata' */
+  readonly parent?: string | undefined
+  readonly containers?: readonly ContainerConfig[] | undefined
+  /** What a container without a quota means: nothing (`ignore`), or no quota for the sandbox (`uncap`). @default 'ignore' */
+  readonly unlimited?: 'ignore' | 'uncap' | undefined
+  /** Where the sandbox's state and lock are kept. @default '/run/vmcg', `$XDG_RUNTIME_DIR/vmcg` for other users */
+  readonly stateDir?: string | undefined
+  /** How long to wait for another process that works on this sandbox, in milliseconds. @default 10000 */
+  readonly lockTimeoutMs?: number | undefined
+  /** A pino logger, or one of its shape. @default silent; pino on stderr at the level in `VMCG_LOG` */
+  readonly logger?: Logger | undefined
+}
+
+export interface ApplyOptions extends ActOptions {
+  /** Carry out exactly this plan, or refuse with `ERR_VMCG_PLAN_STALE`. */
+  readonly plan?: Plan | undefined
+}
+
+export interface AttachOptions extends ActOptions {
+  /** Whether `close()`, and attaching another one, closes the hypervisor's connection. @default true */
+  readonly own?: boolean | undefined
+}
+
+export interface DestroyOptions extends ActOptions {
+  /** Give living processes back to the cgroups that they came from, or kill them. @default 'move' */
+  readonly processes?: 'move' | 'kill' | undefined
+}
