@@ -1,7 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describeHierarchies, detectHost } from '../../src/host/detect'
-import { pathBelowMount } from '../../src/host/hierarchies'
+import { hierarchiesFrom, pathBelowMount } from '../../src/host/hierarchies'
+import { parseProcCgroup } from '../../src/host/proc-cgroup'
 import { pidNamespaceOf, readProcessCgroups, readStartTime } from '../../src/host/process'
 import { describeWith } from '../support/require'
 
@@ -59,4 +61,33 @@ it('reads start time and pid namespace of this process, and nothing of one that 
   expect(readStartTime(2 ** 22 + 1)).toBeUndefined()
   expect(pidNamespaceOf(2 ** 22 + 1)).toBeUndefined()
   expect(readProcessCgroups(2 ** 22 + 1)).toBeUndefined()
+})
+
+describeWith(['root', 'cgroup-v1', 'unshare'], 'in a cgroup namespace', () => {
+  const parent = join(host.controller('cpu')?.mountPoint ?? '', `vmcg-test-host-${process.pid}`)
+  const child = join(parent, 'child')
+  beforeAll(() => {
+    mkdirSync(child, { recursive: true })
+  })
+  afterAll(() => {
+    rmdirSync(child)
+    rmdirSync(parent)
+  })
+
+  it('finds cgroups below a mount whose root is above the namespace', () => {
+    // The namespace's root becomes `parent`; the shell then moves on, and asks the kernel at each station.
+    const inside =
+      'cat /proc/self/mountinfo; for to in "$1" "$2"; do echo $$ > "$to/tasks"; cat /proc/self/cgroup; done'
+    const enter = 'echo $$ > "$1/tasks" && exec unshare --cgroup sh -c "$0" sh "$2" "$1/.."'
+    const text = execFileSync('sh', ['-c', enter, inside, parent, child], { encoding: 'utf8' })
+    const { hierarchies } = hierarchiesFrom(text, text, [])
+    const cpu = hierarchies.find(({ controllers }) => controllers.includes('cpu'))
+    const paths = parseProcCgroup(text).filter(({ controllers }) => controllers.includes('cpu'))
+    expect(cpu?.mountRoot).toMatch(/^\/\.\./)
+    expect(paths.map(({ path }) => cpu && [path, pathBelowMount(cpu, path)])).toEqual([
+      // Inside of the namespace the name of its root is not known, so the way down from the mount is not either.
+      ['/child', undefined],
+      ['/..', '/'],
+    ])
+  })
 })

@@ -1,5 +1,7 @@
+import * as fc from 'fast-check'
 import { describeHierarchies } from '../../src/host/detect'
 import { type Hierarchy, hierarchiesFrom, pathBelowMount } from '../../src/host/hierarchies'
+import { forAll } from '../support/for-all'
 
 const ROOT = '1 0 8:1 / / rw - ext4 /dev/sda1 rw'
 const TMPFS = '20 1 0:20 / /sys/fs/cgroup ro - tmpfs tmpfs ro,mode=755'
@@ -117,6 +119,33 @@ describe('the hierarchies', () => {
     const mount = '21 1 0:21 / /a rw - cgroup cgroup rw,cpu,name=mine'
     const [hierarchy] = hierarchiesFrom(lines(ROOT, mount), lines('4:cpu,name=mine:/'), []).hierarchies
     expect(hierarchy).toMatchObject({ id: 'cpu,name=mine', controllers: ['cpu'], mountPoint: '/a' })
+  })
+})
+
+it('take any text for what it is worth', () => {
+  const word = fc.constantFrom(
+    '1',
+    '2',
+    '0:3',
+    '/',
+    '/a',
+    '..',
+    'rw',
+    '-',
+    'cgroup',
+    'cgroup2',
+    'cpu',
+    ':',
+    '\\',
+    '\n',
+    ' ',
+  )
+  const text = fc.oneof(
+    fc.string(),
+    fc.array(word, { maxLength: 60 }).map((words) => words.join(' ')),
+  )
+  forAll(fc.tuple(text, text), ([mountinfo, procCgroup]) => {
+    expect(() => hierarchiesFrom(mountinfo, procCgroup, [])).not.toThrow()
   })
 })
 

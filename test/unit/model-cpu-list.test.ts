@@ -46,6 +46,22 @@ describe('parseCpuList', () => {
     )
   })
 
+  it('either reads a text or refuses it, and nothing in between', () => {
+    const texts = fc
+      .array(fc.constantFrom('0', '1', '9', '8191', '-', ',', ' ', '\n', 'a'))
+      .map((all) => all.join(''))
+    forAll(texts, (text) => {
+      let cpus: number[]
+      try {
+        cpus = parseCpuList(text)
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'ERR_VMCG_INVALID_ARGUMENT' })
+        return
+      }
+      expect(parseCpuList(formatCpuList(cpus))).toEqual(cpus)
+    })
+  })
+
   it('gives each CPU once, however often the text repeats it', () => {
     expect(parseCpuList(Array(10_000).fill(`0-${MAX_CPU}`).join(','))).toHaveLength(MAX_CPU + 1)
   })
