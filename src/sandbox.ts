@@ -8,8 +8,8 @@ import type { SandboxStats } from './host/stats'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import { defaultLogger, type Logger } from './log'
 import { type ContainerConfig, type ContainerResources, containerResources } from './model/container'
+import { mergeCpu } from './model/cpu-merge'
 import type { LinuxResources } from './model/generated/oci'
-import { mergeContainerResources } from './model/merge'
 import { checkParentPath } from './model/parent-path'
 import { checkSandboxId } from './model/sandbox-id'
 import { unappliedFields } from './model/unapplied'
@@ -245,8 +245,10 @@ export class Sandbox {
     return sandboxTree(this.#session.state, this.paths, !this.#isClosed)
   }
 
+  /** Only what a sandbox acts on: a conflict in what it does not apply is no reason to leave the VM without limits. */
   #merged(): LinuxResources {
-    return mergeContainerResources([...this.#containers.values()], { unlimited: this.#unlimited })
+    const demands = [...this.#containers.values()].map(({ resources }) => resources?.cpu ?? {})
+    return { cpu: mergeCpu(demands, { unlimited: this.#unlimited }) }
   }
 
   async #settleApplied(options: ActOptions): Promise<Report> {
