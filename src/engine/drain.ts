@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { CgroupError } from '../errors'
 import type { Observed } from '../plan/observed'
 import { isEmptyPlan, type Plan } from '../plan/operations'
 import type { StageExecutor } from './execute'
 import { explain, failedErrno } from './explain'
 import type { SubmitOptions } from './lane'
+import { pause } from './pause'
 
 /** What a `destroy` did. */
 export interface DestroyReport {
@@ -50,12 +50,12 @@ export async function drain(
   let now = await look()
   const limited = new Set(now.limited)
   const { sandbox } = now.plan
-  for (let pause = FIRST_PAUSE_MS; !isEmptyPlan(now.plan); pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+  for (let waitMs = FIRST_PAUSE_MS; !isEmptyPlan(now.plan); waitMs = Math.min(2 * waitMs, LONGEST_PAUSE_MS)) {
     const isBusy = await runTeardown(now, execute, options, moved, removed)
     now = await look()
     if (isBusy && !isEmptyPlan(now.plan)) {
       if (performance.now() > deadline) throw busy(now.plan)
-      await sleep(pause, undefined, { signal: options.signal })
+      await pause(waitMs, options.signal)
     }
   }
   return {

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { VmcgError } from '../errors'
+import { pause } from './pause'
 
 export interface KillOptions {
   readonly signal?: AbortSignal | undefined
@@ -41,7 +41,7 @@ export async function killAll(
       })
     }
     for (const tid of tids) kill(tid)
-    await sleep(PAUSE_MS, undefined, { signal: options.signal })
+    await pause(PAUSE_MS, options.signal)
   }
 }
 

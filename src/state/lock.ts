@@ -1,6 +1,6 @@
 import { ftruncateSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { native } from '../engine/native'
+import { pause } from '../engine/pause'
 import { CgroupError, errnoName, errnoText, VmcgError } from '../errors'
 
 export interface LockOptions {
@@ -39,7 +39,7 @@ export async function takeLock(path: string, options: LockOptions): Promise<Held
       })
     }
     if (performance.now() >= deadline) throw busy(path, options.timeoutMs)
-    await sleep(RETRY_MS, undefined, { signal: options.signal })
+    await pause(RETRY_MS, options.signal)
   }
 }
 
