@@ -1,0 +1,60 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { QemuHypervisor } from '../../src/hypervisor/qemu'
+import type { ContainerConfig } from '../../src/model/container'
+import type { LinuxCpu } from '../../src/model/generated/oci'
+import { Sandbox } from '../../src/sandbox'
+import type { SandboxOptions } from '../../src/sandbox-options'
+import { freshPath, removeCgroups } from './cgroup-v1'
+import { type Qemu, type QemuSettings, startQemu } from './qemu'
+import { type StandIn, startStandIn } from './stand-in'
+
+/** One container that asks for this of the cpu controllers. */
+export function container(cpu: LinuxCpu, id = 'c1'): ContainerConfig {
+  return { id, spec: { linux: { resources: { cpu } } } }
+}
+
+/** What a test of sandboxes works with: a parent cgroup and a state directory of its own, and VMMs that end with it. */
+export class Bench {
+  readonly parent = freshPath()
+  readonly stateDir = mkdtempSync(join(tmpdir(), 'vmcg-test-state-'))
+  readonly #closing: (() => Promise<void>)[] = []
+
+  async sandbox(options: Partial<SandboxOptions> = {}): Promise<Sandbox> {
+    const { parent, stateDir } = this
+    const sandbox = await Sandbox.create({ id: 'vm', parent, stateDir, ...options })
+    this.#closing.push(() => sandbox.close())
+    return sandbox
+  }
+
+  async qemu(settings?: QemuSettings): Promise<Qemu> {
+    const qemu = await startQemu(settings)
+    this.#closing.push(qemu.kill)
+    return qemu
+  }
+
+  async standIn(): Promise<StandIn> {
+    const standIn = await startStandIn()
+    this.#closing.push(standIn.kill)
+    return standIn
+  }
+
+  async connect({ sockets }: Qemu): Promise<QemuHypervisor> {
+    const hypervisor = await QemuHypervisor.connect({ socket: sockets[0] })
+    this.#closing.push(() => hypervisor.close())
+    return hypervisor
+  }
+
+  /** Runs before the bench's own things are taken away, the latest first. */
+  atEnd(act: () => Promise<void>): void {
+    this.#closing.push(act)
+  }
+
+  /** For an `afterEach`. */
+  async clear(): Promise<void> {
+    for (const close of this.#closing.splice(0).reverse()) await close()
+    await removeCgroups(this.parent)
+    rmSync(this.stateDir, { recursive: true, force: true })
+  }
+}
