@@ -39,6 +39,7 @@ const REQUIREMENTS = {
   qemu: { holds: () => onPath('qemu-system-x86_64'), remedy: 'apt-get install qemu-system-x86' },
   nasm: { holds: () => onPath('nasm'), remedy: 'apt-get install nasm' },
   gcc: { holds: () => onPath('g++'), remedy: 'apt-get install g++' },
+  python: { holds: () => onPath('python3'), remedy: 'apt-get install python3' },
   unshare: { holds: () => onPath('unshare'), remedy: 'apt-get install util-linux' },
   spinvm: { holds: () => existsSync(SPINVM), remedy: 'npm run build' },
 } as const
