@@ -40,6 +40,8 @@ const REQUIREMENTS = {
   nasm: { holds: () => onPath('nasm'), remedy: 'apt-get install nasm' },
   gcc: { holds: () => onPath('g++'), remedy: 'apt-get install g++' },
   python: { holds: () => onPath('python3'), remedy: 'apt-get install python3' },
+  taskset: { holds: () => onPath('taskset'), remedy: 'apt-get install util-linux' },
+  chrt: { holds: () => onPath('chrt'), remedy: 'apt-get install util-linux' },
   unshare: { holds: () => onPath('unshare'), remedy: 'apt-get install util-linux' },
   spinvm: { holds: () => existsSync(SPINVM), remedy: 'npm run build' },
 } as const

@@ -1,0 +1,166 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { Bench, container } from '../support/bench'
+import {
+  CONTROLLERS,
+  everywhere,
+  exists,
+  isAlive,
+  makeCgroup,
+  moveProcess,
+  moveThread,
+  placeOf,
+  removeCgroups,
+  tasksOf,
+} from '../support/cgroup-v1'
+import { describeWith } from '../support/require'
+import { hypervisorOf, waitUntilGone } from '../support/stand-in'
+
+jest.setTimeout(60_000)
+
+let bench: Bench
+
+beforeEach(() => {
+  bench = new Bench()
+})
+afterEach(() => bench.clear())
+
+const LIMITS = container({ quota: 50_000, period: 100_000, cpus: '0-1' })
+
+/** A process that does nothing, in the cgroup that it is to come from. */
+async function idleProcess(cgroup: string): Promise<number> {
+  const child: ChildProcess = spawn('setpriv', ['--pdeathsig', 'KILL', 'sleep', '600'], { stdio: 'ignore' })
+  const ended = once(child, 'exit')
+  await once(child, 'spawn')
+  bench.atEnd(async () => {
+    child.kill('SIGKILL')
+    await ended
+  })
+  if (child.pid === undefined) throw new Error('a process that was spawned has no pid')
+  moveProcess(cgroup, child.pid)
+  return child.pid
+}
+
+function makeOrigin(): string {
+  const origin = `${bench.parent}/origin`
+  makeCgroup(bench.parent)
+  makeCgroup(origin)
+  return origin
+}
+
+function expectGone(): void {
+  for (const controller of CONTROLLERS) {
+    expect(exists(controller, `${bench.parent}/vm`)).toBe(false)
+    expect(exists(controller, bench.parent)).toBe(true)
+  }
+}
+
+describeWith(['root', 'cgroup-v1', 'python'], 'destroy', () => {
+  test('gives live helpers back to where they came from, past one that is dead', async () => {
+    const origin = makeOrigin()
+    const [first, dying, last] = [
+      await idleProcess(origin),
+      await idleProcess(origin),
+      await idleProcess(origin),
+    ]
+    const sandbox = await bench.sandbox({ containers: [LIMITS] })
+    for (const pid of [first, dying, last]) await sandbox.add(pid)
+    await sandbox.apply()
+    for (const pid of [first, dying, last]) expect(placeOf(pid)).toEqual(everywhere(`${bench.parent}/vm`))
+    process.kill(dying, 'SIGKILL')
+    waitUntilGone(dying)
+    const report = await sandbox.destroy()
+    for (const pid of [first, last]) expect(placeOf(pid)).toEqual(everywhere(origin))
+    expect(new Set(report.moved.map(({ tid }) => tid))).toEqual(new Set([first, last]))
+    expectGone()
+  })
+
+  test('gives every thread of a VMM back, vCPUs too, and tells which lose their limit', async () => {
+    const origin = makeOrigin()
+    const vmm = await bench.standIn()
+    const vcpus = await vmm.start(2)
+    moveProcess(origin, vmm.pid)
+    const sandbox = await bench.sandbox({ containers: [LIMITS] })
+    await sandbox.attach(hypervisorOf(vmm.pid, () => vcpus))
+    await sandbox.apply()
+    const { unlimited } = await sandbox.destroy()
+    expect(unlimited).toEqual(vcpus)
+    for (const tid of [vmm.pid, ...vcpus]) expect(placeOf(tid)).toEqual(everywhere(origin))
+    expectGone()
+  })
+
+  test('gives to the parent where the place of origin is gone', async () => {
+    const origin = makeOrigin()
+    const pid = await idleProcess(origin)
+    const sandbox = await bench.sandbox({ containers: [LIMITS] })
+    await sandbox.add(pid)
+    await sandbox.apply()
+    await removeCgroups(origin)
+    await sandbox.destroy()
+    expect(placeOf(pid)).toEqual(everywhere(bench.parent))
+    expectGone()
+  })
+
+  test('leaves a thread alone that somebody took out', async () => {
+    const origin = makeOrigin()
+    const vmm = await bench.standIn()
+    const [vcpu = 0] = await vmm.start(1)
+    const sandbox = await bench.sandbox({ containers: [LIMITS] })
+    await sandbox.attach(hypervisorOf(vmm.pid, () => [vcpu]))
+    await sandbox.apply()
+    for (const controller of CONTROLLERS) moveThread(controller, origin, vcpu)
+    await sandbox.destroy()
+    expect(placeOf(vcpu)).toEqual(everywhere(origin))
+  })
+
+  test('is done once: the second time there is nothing to do', async () => {
+    const vmm = await bench.standIn()
+    const sandbox = await bench.sandbox({ containers: [LIMITS] })
+    await sandbox.attach(hypervisorOf(vmm.pid, () => []))
+    await sandbox.apply()
+    expect((await sandbox.destroy()).removed).toHaveLength(2 * CONTROLLERS.length)
+    expect(await sandbox.destroy()).toEqual({ sandbox: 'vm', moved: [], removed: [], unlimited: [] })
+    await expect(sandbox.apply()).rejects.toMatchObject({ code: 'ERR_VMCG_DESTROYED' })
+    expectGone()
+  })
+
+  test('kills what is in the sandbox when told to, and nothing else', async () => {
+    const origin = makeOrigin()
+    const [helper, bystander] = [await idleProcess(origin), await idleProcess(origin)]
+    const vmm = await bench.standIn()
+    const vcpus = await vmm.start(2)
+    const sandbox = await bench.sandbox({ containers: [LIMITS] })
+    await sandbox.attach(hypervisorOf(vmm.pid, () => vcpus))
+    await sandbox.add(helper)
+    await sandbox.apply()
+    expect((await sandbox.destroy({ processes: 'kill' })).moved).toEqual([])
+    expect([vmm.pid, helper, bystander].map(isAlive)).toEqual([false, false, true])
+    expectGone()
+  })
+
+  test('empties a sandbox whose VMM keeps making threads', async () => {
+    const vmm = await bench.standIn()
+    const vcpus = await vmm.start(2)
+    const sandbox = await bench.sandbox({ containers: [LIMITS] })
+    await sandbox.attach(hypervisorOf(vmm.pid, () => vcpus))
+    await vmm.churn(4)
+    await sandbox.apply()
+    await sandbox.destroy()
+    expectGone()
+    await vmm.churn(0)
+  })
+
+  test('takes along what a process in the sandbox has forked', async () => {
+    const origin = makeOrigin()
+    const vmm = await bench.standIn()
+    moveProcess(origin, vmm.pid)
+    const sandbox = await bench.sandbox({ containers: [LIMITS] })
+    await sandbox.attach(hypervisorOf(vmm.pid, () => []))
+    await sandbox.apply()
+    const child = await idleProcess(`${bench.parent}/vm`)
+    expect(tasksOf('cpu', `${bench.parent}/vm`)).toContain(child)
+    await sandbox.destroy()
+    expect(placeOf(child)).toEqual(everywhere(bench.parent))
+    expectGone()
+  })
+})
