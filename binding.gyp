@@ -51,6 +51,7 @@
         'native/binding/addon.cc',
         'native/binding/arguments.cc',
         'native/binding/batch_port.cc',
+        'native/binding/descriptors.cc',
       ],
       # The end of a worker thread unloads its addons, but a lane's thread never ends.
       'ldflags': ['-Wl,-z,nodelete'],

@@ -1,26 +1,16 @@
 #include "addon.h"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <span>
 #include <string>
 #include <utility>
 
-#include "../core/file_lock.h"
-#include "../core/unix_socket.h"
 #include "arguments.h"
+#include "descriptors.h"
+#include "errno_value.h"
 
 namespace vmcg {
 namespace {
-
-Napi::Value NegativeErrno(Napi::Env env, int number) { return Napi::Number::New(env, -number); }
-
-/** The descriptor, which JavaScript closes from here on, or the negative errno. */
-Napi::Value HandOver(Napi::Env env, Result<Fd> opened) {
-  if (!opened.ok()) return NegativeErrno(env, opened.error().number);
-  return Napi::Number::New(env, opened->Release());
-}
 
 std::optional<Lane::Kind> LaneArgument(const Napi::CallbackInfo& info, std::size_t index) {
   const std::optional<std::int32_t> lane = Int32Argument(info, index);
@@ -37,11 +27,8 @@ Addon::Addon(Napi::Env env, Napi::Object exports) : port_(std::make_shared<Batch
                            InstanceMethod<&Addon::CloseRoot>("closeRoot", napi_enumerable),
                            InstanceMethod<&Addon::SubmitBatch>("submitBatch", napi_enumerable),
                            InstanceMethod<&Addon::CancelBatch>("cancelBatch", napi_enumerable),
-                           InstanceMethod<&Addon::LockFile>("lockFile", napi_enumerable),
-                           InstanceMethod<&Addon::ConnectUnix>("connectUnix", napi_enumerable),
-                           InstanceMethod<&Addon::PeerPid>("peerPid", napi_enumerable),
-                           InstanceMethod<&Addon::CloseFd>("closeFd", napi_enumerable),
                        });
+  DefineDescriptorFunctions(env, exports);
   // Hooks run in reverse order: this one before that of the port's ThreadSafeFunction, which exists
   // already.
   env.AddCleanupHook([this] { TearDown(); });
@@ -118,34 +105,6 @@ void Addon::Receive(Napi::Env env, const FinishedBatch& finished) {
     // loop.
     napi_fatal_exception(env, env.GetAndClearPendingException().Value());
   }
-}
-
-Napi::Value Addon::LockFile(const Napi::CallbackInfo& info) {
-  const std::optional<std::string> path = PathArgument(info, 0);
-  if (!path) return NegativeErrno(info.Env(), EINVAL);
-  return HandOver(info.Env(), vmcg::LockFile(*path));
-}
-
-Napi::Value Addon::ConnectUnix(const Napi::CallbackInfo& info) {
-  const std::optional<std::string> path = PathArgument(info, 0);
-  if (!path) return NegativeErrno(info.Env(), EINVAL);
-  return HandOver(info.Env(), vmcg::ConnectUnix(*path));
-}
-
-Napi::Value Addon::PeerPid(const Napi::CallbackInfo& info) {
-  const std::optional<std::int32_t> socket = Int32Argument(info, 0);
-  if (!socket) return NegativeErrno(info.Env(), EINVAL);
-  const Result<int> pid = vmcg::PeerPid(*socket);
-  if (!pid.ok()) return NegativeErrno(info.Env(), pid.error().number);
-  return Napi::Number::New(info.Env(), *pid);
-}
-
-Napi::Value Addon::CloseFd(const Napi::CallbackInfo& info) {
-  const std::optional<std::int32_t> fd = Int32Argument(info, 0);
-  if (!fd) return NegativeErrno(info.Env(), EINVAL);
-  // EINTR is success: Linux has freed the descriptor by then.
-  const bool is_closed = close(*fd) == 0 || errno == EINTR;
-  return NegativeErrno(info.Env(), is_closed ? 0 : errno);
 }
 
 NODE_API_NAMED_ADDON(vmcg, Addon)

@@ -30,10 +30,6 @@ class Addon final : public Napi::Addon<Addon>, public BatchReceiver {
   void CloseRoot(const Napi::CallbackInfo& info);
   Napi::Value SubmitBatch(const Napi::CallbackInfo& info);
   Napi::Value CancelBatch(const Napi::CallbackInfo& info);
-  Napi::Value LockFile(const Napi::CallbackInfo& info);
-  Napi::Value ConnectUnix(const Napi::CallbackInfo& info);
-  Napi::Value PeerPid(const Napi::CallbackInfo& info);
-  Napi::Value CloseFd(const Napi::CallbackInfo& info);
 
   void Receive(Napi::Env env, const FinishedBatch& finished) override;
   void TearDown();

@@ -44,7 +44,7 @@ class BatchPort final : public BatchListener {
   void BatchFinished(std::int64_t ticket, BatchResult result) override;
 
  private:
-  static void Deliver(Napi::Env env, Napi::Function, BatchReceiver* receiver,
+  static void Deliver(Napi::Env env, Napi::Function unused, BatchReceiver* receiver,
                       FinishedBatch* finished);
 
   using ThreadSafeFunction =

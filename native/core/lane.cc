@@ -78,9 +78,4 @@ bool Lane::Cancel(const BatchListener& listener, std::int64_t ticket) {
   return erased > 0;
 }
 
-void Lane::CancelAll(const BatchListener& listener) {
-  const std::lock_guard lock(mutex_);
-  std::erase_if(jobs_, [&](const LaneJob& job) { return job.listener.get() == &listener; });
-}
-
 }  // namespace vmcg

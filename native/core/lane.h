@@ -53,9 +53,6 @@ class Lane {
   /** Takes a job back. True when it had not started: its listener will not hear of it. */
   bool Cancel(const BatchListener& listener, std::int64_t ticket);
 
-  /** Takes back everything of a listener that has not started. */
-  void CancelAll(const BatchListener& listener);
-
  private:
   Lane() = default;
   ~Lane() = default;

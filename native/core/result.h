@@ -19,8 +19,11 @@ inline SysError LastError(const char* syscall) { return SysError{errno, syscall}
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : either_(std::in_place_index<0>, std::move(value)) {}
-  Result(SysError error) : either_(std::in_place_index<1>, error) {}
+  // Not explicit, so that a function returns either by its own name.
+  Result(T value)  // NOLINT(google-explicit-constructor)
+      : either_(std::in_place_index<0>, std::move(value)) {}
+  Result(SysError error)  // NOLINT(google-explicit-constructor)
+      : either_(std::in_place_index<1>, error) {}
 
   [[nodiscard]] bool ok() const { return either_.index() == 0; }
   T& operator*() { return *std::get_if<0>(&either_); }

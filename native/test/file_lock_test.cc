@@ -4,10 +4,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <atomic>
 #include <filesystem>
 #include <thread>
-#include <vector>
 
 #include "temp_dir.h"
 
@@ -80,8 +80,8 @@ TEST(LockFile, NeverHasTwoHoldersThoughEachUnlinksItsFile) {
       std::filesystem::remove(dir.At("lock"));
     }
   };
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i) threads.emplace_back(contend);
+  std::array<std::thread, 4> threads;
+  for (std::thread& thread : threads) thread = std::thread(contend);
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(most, 1);
 }

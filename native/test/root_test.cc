@@ -13,7 +13,7 @@ namespace {
 
 class RootTest : public testing::TestWithParam<Root::Lookup> {
  protected:
-  [[nodiscard]] Root OpenRoot(const std::string& path) const {
+  [[nodiscard]] static Root OpenRoot(const std::string& path) {
     Result<Root> root = Root::Open(path, GetParam());
     EXPECT_TRUE(root.ok());
     return std::move(*root);
