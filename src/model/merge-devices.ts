@@ -9,6 +9,7 @@ import {
   overlaps,
   toOci,
 } from './device-rule'
+import { allowingRule, withoutIdleDenials } from './devices/rule-list'
 import type { LinuxDeviceCgroup } from './generated/oci'
 import { quote } from './quote'
 
@@ -19,20 +20,14 @@ interface ContainerRules {
 
 const EVERYTHING = deviceRule(DENY_ALL)
 
-/** A container's rules after its last deny-all, which undoes whatever came before it. */
+/**
+ * A container's rules after its last deny-all, which undoes whatever came before it. What a deny rule then only repeats
+ * of the deny-all is no rule of its own, and does not argue with other containers. Without a deny-all it does.
+ */
 function rulesOf({ id, resources }: ContainerResources): ContainerRules {
   const rules = (resources?.devices ?? []).map(deviceRule)
   const denyAll = rules.findLastIndex((rule) => !rule.allow && covers(rule, EVERYTHING))
-  return { id, rules: rules.slice(denyAll + 1) }
-}
-
-/** The rule by which some of what `probe` is for ends up allowed: a later rule wins over an earlier one. */
-function allowingRule(rules: readonly DeviceRule[], probe: DeviceRule): DeviceRule | undefined {
-  for (const rule of rules.toReversed()) {
-    if (rule.allow && overlaps(rule, probe)) return rule
-    if (!rule.allow && covers(rule, probe)) return undefined
-  }
-  return undefined
+  return { id, rules: denyAll === -1 ? rules : withoutIdleDenials(rules.slice(denyAll + 1)) }
 }
 
 /** The rules that deny something and are not taken back by a later rule of the same container. */
@@ -81,8 +76,8 @@ function append(merged: readonly DeviceRule[], rule: DeviceRule): readonly Devic
  * without repetitions. A deny rule stays where it takes something away from an allow rule of its own container.
  *
  * @returns undefined when no container has rules.
- * @throws `ERR_VMCG_INVALID_SPEC`, naming both containers, when one denies by a rule of its own (a deny-all is none)
- *   what another allows.
+ * @throws `ERR_VMCG_INVALID_SPEC`, naming both containers, when one denies by a rule of its own what another
+ *   allows. A deny-all is none, nor is what only repeats it.
  */
 export function mergeDevices(containers: readonly ContainerResources[]): LinuxDeviceCgroup[] | undefined {
   if (!containers.some(({ resources }) => (resources?.devices ?? []).length > 0)) return undefined

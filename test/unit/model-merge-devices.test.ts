@@ -92,27 +92,57 @@ describe('a deny rule of one container against an allow rule of another', () => 
   })
 
   it.each([
-    ['the same device', ['deny c 1:3 rwm'], ['allow c 1:3 rwm']],
-    ['some of the access', ['deny c 1:3 w'], ['allow c 1:3 rw']],
-    ['a wildcard of the allow', ['deny c 1:3 r'], ['allow c 1:* r']],
-    ['a wildcard of the deny', ['deny c 1:* r'], ['allow c 1:3 r']],
-    ['every device', ['deny b 8:0 m'], ['allow a *:* rwm']],
-    ['a hole in its own allow', ['allow c 1:* r', 'deny c 1:3 r'], ['allow c 1:3 r']],
+    ['the same device', ['allow c 1:* rwm', 'deny c 1:3 rwm'], ['allow c 1:3 rwm']],
+    ['some of the access', ['allow c 1:* rwm', 'deny c 1:3 w'], ['allow c 1:3 rw']],
+    ['a wildcard of the allow', ['allow c 1:3 r', 'deny c 1:3 r'], ['allow c 1:* r']],
+    ['a wildcard of the deny', ['allow c *:* r', 'deny c 1:* r'], ['allow c 1:3 r']],
+    ['every device', ['allow b 8:0 m', 'deny b 8:0 m'], ['allow a *:* rwm']],
   ])('is refused, naming both: %s', (_, one, other) => {
     expect(() => merged(one, other)).toThrow(conflict)
     expect(() => merged(other, one)).toThrow(conflict)
   })
 
+  it('is refused also where the list has no deny-all that the rule could repeat', () => {
+    const containers = [
+      { id: 'c1', spec: { linux: { resources: { devices: [rule('deny c 1:3 rwm')] } } } },
+      { id: 'c2', spec: { linux: { resources: { devices: [DENY_ALL, rule('allow c 1:3 r')] } } } },
+    ]
+    expect(() => mergeResources(containers)).toThrow(conflict)
+  })
+
   it.each([
-    ['another device', ['deny c 1:3 rwm'], ['allow c 1:5 rwm']],
-    ['another type', ['deny c 1:3 rwm'], ['allow b 1:3 rwm']],
-    ['another access', ['deny c 1:3 w'], ['allow c 1:3 r']],
-    ['a deny that its own container takes back', ['deny c 1:3 r', 'allow c 1:3 rw'], ['allow c 1:3 r']],
+    ['another device', ['allow c 1:* r', 'deny c 1:3 r'], ['allow c 1:5 r']],
+    ['another type', ['allow c 1:* r', 'deny c 1:3 r'], ['allow b 1:3 r']],
+    ['another access', ['allow c 1:* rw', 'deny c 1:3 w'], ['allow c 1:3 r']],
+    ['an access that its own container never had', ['allow c 1:3 r', 'deny c 1:3 rw'], ['allow c 1:3 w']],
+    [
+      'a deny that its own container takes back',
+      ['allow c 1:* r', 'deny c 1:3 r', 'allow c 1:3 r'],
+      ['allow c 1:3 r'],
+    ],
     ['an allow that the other takes back itself', ['deny c 1:3 r'], ['allow c 1:3 r', 'deny c 1:3 rwm']],
     ['a deny-all', [], ['allow c 1:3 r']],
   ])('is fine with %s', (_, one, other) => {
     expect(() => merged(one, other)).not.toThrow()
     expect(() => merged(other, one)).not.toThrow()
+  })
+})
+
+describe('a deny rule that only repeats its own deny-all', () => {
+  it('takes nothing from another container that allows the device', () => {
+    const fuse = ['allow c 1:3 rwm', 'deny c 10:229 rwm']
+    const expected = ['deny a *:* rwm', 'allow c 10:229 rwm', 'allow c 1:3 rwm']
+    expect(merged(['allow c 10:229 rwm'], fuse)).toEqual(expected)
+    expect(merged(fuse, ['allow c 10:229 rwm']).toSorted()).toEqual(expected.toSorted())
+  })
+
+  it('is cut down to what it takes from its own container', () => {
+    expect(merged(['allow c 1:3 w'], ['allow c 1:3 r', 'deny c 1:3 rw'])).toEqual([
+      'deny a *:* rwm',
+      'allow c 1:3 w',
+      'allow c 1:3 r',
+      'deny c 1:3 r',
+    ])
   })
 })
 
