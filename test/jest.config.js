@@ -12,5 +12,7 @@ module.exports = {
     ],
   },
   testEnvironment: 'node',
+  // For hosts that are busy with other things: no test waits that long by itself.
+  testTimeout: 60_000,
   reporters: ['default', require.resolve('./support/skip-reporter.js')],
 }

@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const TOOLS = join(__dirname, '..', '..', 'tools')
+
+/**
+ * Stands in for npm, node-gyp and tsc: each notes its call; npm "installs" the other two. `$FAKE_SLOW` (milliseconds)
+ * and `$FAKE_FAIL` (a name) say how a step behaves.
+ */
+const FAKE_TOOL = `
+const fs = require('node:fs')
+const path = require('node:path')
+const name = path.basename(__filename).replace(/(-cli)?\\.js$/, '')
+fs.appendFileSync(path.join(process.env.FAKE_ROOT, 'calls'), [name, ...process.argv.slice(2)].join(' ') + '\\n')
+setTimeout(() => {
+  if (process.env.FAKE_FAIL === name) {
+    console.error(name + ' cannot do this')
+    process.exit(3)
+  }
+  if (name === 'npm') {
+    const modules = path.join(process.cwd(), 'node_modules')
+    fs.rmSync(modules, { recursive: true, force: true })
+    fs.mkdirSync(path.join(modules, 'node-api-headers', 'include'), { recursive: true })
+    for (const tool of ['node-gyp/bin/node-gyp.js', 'typescript/bin/tsc']) {
+      fs.mkdirSync(path.dirname(path.join(modules, tool)), { recursive: true })
+      fs.copyFileSync(__filename, path.join(modules, tool))
+    }
+  }
+  if (name === 'node-gyp') fs.mkdirSync('build', { recursive: true })
+}, Number(process.env.FAKE_SLOW ?? 0))
+`
+
+export interface Outcome {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stderr: string
+}
+
+export interface FakeCheckout {
+  readonly root: string
+  /** The calls of the stand-ins so far, such as `npm ci …`. */
+  calls(): string[]
+  /** The names in them: `['npm', 'node-gyp', 'tsc']`. */
+  steps(): string[]
+  start(goal: string, env?: NodeJS.ProcessEnv): { child: ChildProcess; done: Promise<Outcome> }
+  setUp(goal: string, env?: NodeJS.ProcessEnv): Promise<Outcome>
+  write(path: string, text: string): void
+  remove(): void
+}
+
+/** A checkout with the real set-up script, and stand-ins for all that it calls. */
+export function makeFakeCheckout(): FakeCheckout {
+  const root = mkdtempSync(join(tmpdir(), 'vmcg-test-setup-'))
+  const write = (path: string, text: string) => {
+    mkdirSync(join(root, path, '..'), { recursive: true })
+    writeFileSync(join(root, path), text)
+  }
+  cpSync(join(TOOLS, 'setup.js'), join(root, 'tools', 'setup.js'), { recursive: true })
+  cpSync(join(TOOLS, 'setup'), join(root, 'tools', 'setup'), { recursive: true })
+  write('package.json', '{ "type": "commonjs", "engines": { "node": ">=20.19" } }')
+  write('package-lock.json', '{}')
+  write('test/package.json', '{}')
+  write('test/package-lock.json', '{}')
+  write('src/index.ts', '')
+  write('native/core/a.cc', '')
+  write('binding.gyp', '{}')
+  write('fake/npm-cli.js', FAKE_TOOL)
+
+  const start: FakeCheckout['start'] = (goal, env = {}) => {
+    const child = spawn(process.execPath, [join(root, 'tools', 'setup.js'), goal], {
+      env: { ...process.env, npm_execpath: join(root, 'fake', 'npm-cli.js'), FAKE_ROOT: root, ...env },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    let stderr = ''
+    child.stderr?.on('data', (chunk) => {
+      stderr += String(chunk)
+    })
+    const done = once(child, 'close').then(([code, signal]) => ({ code, signal, stderr }))
+    return { child, done }
+  }
+  const calls = () => {
+    try {
+      return readFileSync(join(root, 'calls'), 'utf8').trimEnd().split('\n')
+    } catch {
+      return []
+    }
+  }
+  return {
+    root,
+    calls,
+    steps: () => calls().map((call) => call.split(' ')[0] ?? ''),
+    start,
+    setUp: (goal, env) => start(goal, env).done,
+    write,
+    remove: () => rmSync(root, { recursive: true, force: true }),
+  }
+}
