@@ -62,6 +62,9 @@ interface Why {
   readonly hint?: string | undefined
 }
 
+/** kernel/sched/core.c, sched_rt_can_attach, with CONFIG_RT_GROUP_SCHED. */
+const REAL_TIME_RULE = 'no real-time thread may enter a cgroup whose cpu.rt_runtime_us is 0'
+
 function whyRefused(operation: Operation, errno: number, path: string, observed: Observed): Why {
   const code = errnoName(errno)
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
@@ -72,10 +75,16 @@ function whyRefused(operation: Operation, errno: number, path: string, observed:
   if (operation.kind === 'write-knob' && operation.knob.startsWith('cpu.cfs_') && code === 'EINVAL') {
     return quotaReason(operation, observed)
   }
-  if ((operation.kind === 'move-process' || operation.kind === 'move-threads') && code === 'EINVAL') {
+  if (operation.kind === 'move-process' && code === 'EINVAL') {
     return {
-      reason: 'the kernel takes no real-time thread into a cgroup without cpu.rt_runtime_us',
-      hint: `chrt -p <tid> shows its policy; chrt --other -p 0 <tid> changes it`,
+      reason: `it takes all of its threads or none, and ${REAL_TIME_RULE}`,
+      hint: `find it: chrt --all-tasks --pid ${operation.pid}; change it: chrt --other --pid 0 <tid>`,
+    }
+  }
+  if (operation.kind === 'move-threads' && code === 'EINVAL') {
+    return {
+      reason: REAL_TIME_RULE,
+      hint: 'look at it: chrt --pid <tid>; change it: chrt --other --pid 0 <tid>',
     }
   }
   if (operation.kind === 'remove-directory' && code === 'EBUSY') {
