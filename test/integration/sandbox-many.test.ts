@@ -1,0 +1,104 @@
+import { readdirSync } from 'node:fs'
+import { Bench, container } from '../support/bench'
+import {
+  CONTROLLERS,
+  cgroupsBelow,
+  everywhere,
+  exists,
+  placeOf,
+  removeCgroups,
+  tasksOf,
+  threadsOf,
+} from '../support/cgroup-v1'
+import { holdings } from '../support/leaks'
+import { describeWith } from '../support/require'
+import { hypervisorOf } from '../support/stand-in'
+
+jest.setTimeout(120_000)
+
+let bench: Bench
+
+beforeEach(() => {
+  bench = new Bench()
+})
+afterEach(() => bench.clear())
+
+const LIMITS = container({ quota: 50_000, period: 100_000, cpus: '0-1' })
+
+describeWith(['root', 'cgroup-v1', 'python'], 'two sandboxes under one parent', () => {
+  test('are made, placed and destroyed at the same time, over and over, each for itself', async () => {
+    const vms = await Promise.all(
+      ['a', 'b'].map(async (id) => {
+        const vmm = await bench.standIn()
+        return { id, vmm, vcpus: await vmm.start(2) }
+      }),
+    )
+    for (let round = 0; round < 20; round += 1) {
+      const sandboxes = await Promise.all(
+        vms.map(async ({ id, vmm, vcpus }) => {
+          const sandbox = await bench.sandbox({ id, containers: [LIMITS] })
+          await sandbox.attach(hypervisorOf(vmm.pid, () => vcpus))
+          await sandbox.apply()
+          return sandbox
+        }),
+      )
+      for (const { id, vmm, vcpus } of vms) {
+        expect(placeOf(vmm.pid)).toEqual(everywhere(`${bench.parent}/${id}`))
+        for (const controller of CONTROLLERS) {
+          expect(tasksOf(controller, `${bench.parent}/${id}/vcpu`)).toEqual(vcpus)
+        }
+      }
+      await Promise.all(sandboxes.map((sandbox) => sandbox.destroy()))
+      for (const controller of CONTROLLERS) {
+        expect(cgroupsBelow(controller, bench.parent)).toEqual([bench.parent])
+      }
+      // So that the next round races for the parent as well.
+      await removeCgroups(bench.parent)
+    }
+  })
+
+  test('do not disturb each other: one is destroyed while the other one is refreshed', async () => {
+    const [vmmA, vmmB] = [await bench.standIn(), await bench.standIn()]
+    const [vcpusA, vcpusB] = [await vmmA.start(2), await vmmB.start(2)]
+    const staying = await bench.sandbox({ id: 'a', containers: [LIMITS] })
+    await staying.attach(hypervisorOf(vmmA.pid, () => vcpusA))
+    await staying.apply()
+    for (let round = 0; round < 10; round += 1) {
+      const leaving = await bench.sandbox({ id: 'b', containers: [LIMITS] })
+      await leaving.attach(hypervisorOf(vmmB.pid, () => vcpusB))
+      await leaving.apply()
+      const [, report] = await Promise.all([leaving.destroy(), staying.refresh()])
+      expect(report.isChanged).toBe(false)
+    }
+    for (const tid of vcpusA) expect(placeOf(tid)).toEqual(everywhere(`${bench.parent}/a/vcpu`))
+  })
+})
+
+describeWith(['root', 'cgroup-v1', 'qemu', 'kvm'], '200 lives of a sandbox around one QEMU', () => {
+  test('leave no cgroup, file, descriptor, process, thread or growing memory', async () => {
+    const qemu = await bench.qemu({ iothreads: 1 })
+    const live = async () => {
+      const hypervisor = await bench.connect(qemu)
+      const sandbox = await bench.sandbox({ containers: [LIMITS] })
+      await sandbox.attach(hypervisor)
+      expect((await sandbox.apply()).placed).toHaveLength(4)
+      await sandbox.destroy()
+      await sandbox.close()
+    }
+    for (let round = 0; round < 40; round += 1) await live()
+    const before = holdings()
+    for (let round = 0; round < 160; round += 1) await live()
+    const after = holdings()
+
+    const { descriptors, threads, children } = before
+    expect(after).toMatchObject({ descriptors, threads, children })
+    expect(after.jsBytes - before.jsBytes).toBeLessThan(4 * 2 ** 20)
+    expect(after.residentBytes - before.residentBytes).toBeLessThan(32 * 2 ** 20)
+    expect(readdirSync(bench.stateDir)).toEqual([])
+    for (const controller of CONTROLLERS) {
+      expect(exists(controller, `${bench.parent}/vm`)).toBe(false)
+      expect(tasksOf(controller, bench.parent)).toEqual([])
+    }
+    for (const { tid } of threadsOf(qemu.pid)) expect(placeOf(tid)).toEqual(everywhere('/'))
+  })
+})
