@@ -1,5 +1,5 @@
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
 
 /** Where the build puts the embedded VMM. */
 export const SPINVM = join(__dirname, '..', '..', 'build', 'Release', 'vmcg-spinvm')
@@ -16,6 +16,12 @@ function usable(path: string, mode: number): boolean {
   } catch {
     return false
   }
+}
+
+/** Whether other users get to the checkout: it can lie in a home directory that is closed to them. */
+function isPublic(path: string): boolean {
+  const { mode } = statSync(path)
+  return (mode & 0o005) === 0o005 && (path === '/' || isPublic(dirname(path)))
 }
 
 function mountsV1(controller: string): boolean {
@@ -43,6 +49,10 @@ const REQUIREMENTS = {
   taskset: { holds: () => onPath('taskset'), remedy: 'apt-get install util-linux' },
   chrt: { holds: () => onPath('chrt'), remedy: 'apt-get install util-linux' },
   unshare: { holds: () => onPath('unshare'), remedy: 'apt-get install util-linux' },
+  'public-checkout': {
+    holds: () => isPublic(join(__dirname, '..', '..')),
+    remedy: 'a checkout that other users can read',
+  },
   spinvm: { holds: () => existsSync(SPINVM), remedy: 'npm run build' },
 } as const
 
