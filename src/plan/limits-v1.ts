@@ -70,7 +70,8 @@ function planBandwidth(builder: PlanBuilder, desired: Desired, hierarchy: string
 /**
  * A v1 cpuset starts empty and takes no thread until it has CPUs and memory nodes: those above the leaf get what
  * their parents have, the leaf what the containers ask for. The sandbox's own follows its parent at every look, since
- * the kernel takes CPUs that go offline out of every cpuset and never puts them back.
+ * the kernel takes CPUs that go offline out of every cpuset and never puts them back. It can only grow so, and goes
+ * first: the kernel lets no parent shrink below its child.
  */
 function planCpuset(builder: PlanBuilder, desired: Desired, hierarchy: string): void {
   const { parent, sandbox, vcpu } = sandboxPaths(desired)
@@ -86,10 +87,8 @@ function planCpuset(builder: PlanBuilder, desired: Desired, hierarchy: string): 
     const available = builder.knob(hierarchy, parent, knob) ?? ''
     const wanted = asked === undefined || asked === '' ? available : formatCpuList(parseCpuList(asked))
     refuseOutside(knob, wanted, available, `${hierarchy}:${parent}`)
-    const isGrowing = isSubset(builder.knob(hierarchy, sandbox, knob) ?? '', available)
-    if (isGrowing) builder.write(hierarchy, sandbox, knob, available)
+    builder.write(hierarchy, sandbox, knob, available)
     builder.write(hierarchy, vcpu, knob, wanted)
-    if (!isGrowing) builder.write(hierarchy, sandbox, knob, available)
   }
 }
 
