@@ -2,11 +2,13 @@ import { isSubset } from '../model/cpu-list'
 import { after } from './after'
 import type { Observed, ObservedCgroup, ObservedHierarchy } from './observed'
 import { childPath, knobValue, parentPath, pathChain } from './observed'
-import type { Operation } from './operations'
+import type { MoveProcess, MoveThreads, Operation } from './operations'
 
-/** What the simulated kernel answers to one operation: 0, or the errno of a real v1 kernel; and one errno per tid. */
+/** What the simulated kernel answers to one operation. */
 export interface SimulatedAnswer {
+  /** 0, or the errno of a real v1 kernel; of a move, that of the open. */
   readonly errno: number
+  /** Of a move: each pid or tid with the errno of its write; −1 where it was not tried. */
   readonly ids: readonly { readonly id: number; readonly errno: number }[]
 }
 
@@ -37,23 +39,42 @@ export class SimulatedKernel {
   execute(operation: Operation): SimulatedAnswer {
     const hierarchy = this.#state.hierarchies.find(({ id }) => id === operation.hierarchy)
     if (hierarchy === undefined) return { errno: ENOENT, ids: [] }
-    if (operation.kind === 'move-threads') return this.#moveThreads(hierarchy, operation.path, operation.tids)
-    const errno = refusal(this.#state, hierarchy, operation)
+    if (operation.kind === 'move-threads') return this.#moveThreads(operation, hierarchy)
+    if (operation.kind === 'move-process') return this.#moveProcess(operation, hierarchy)
+    const errno = refusal(hierarchy, operation)
     if (errno === 0) this.#state = after(this.#state, operation)
-    return { errno, ids: operation.kind === 'move-process' ? [{ id: operation.pid, errno }] : [] }
+    return { errno, ids: [] }
   }
 
-  #moveThreads(hierarchy: ObservedHierarchy, path: string, tids: readonly number[]): SimulatedAnswer {
-    const target = hierarchy.cgroups[path]
-    if (target === undefined) return { errno: ENOENT, ids: tids.map((id) => ({ id, errno: -1 })) }
-    const ids = tids.map((id) => ({ id, errno: isAlive(this.#state, id) ? entryErrno(target) : ESRCH }))
-    const moved = ids.filter(({ errno }) => errno === 0).map(({ id }) => id)
-    this.#state = after(this.#state, { kind: 'move-threads', hierarchy: hierarchy.id, path, tids: moved })
-    return { errno: 0, ids }
+  #moveThreads(operation: MoveThreads, { cgroups }: ObservedHierarchy): SimulatedAnswer {
+    const threads = new Set(this.#state.processes.flatMap((process) => process.threads.map(({ tid }) => tid)))
+    const answer = moveAnswer(cgroups[operation.path], operation.tids, threads)
+    const tids = answer.ids.filter(({ errno }) => errno === 0).map(({ id }) => id)
+    this.#state = after(this.#state, { ...operation, tids })
+    return answer
+  }
+
+  #moveProcess(operation: MoveProcess, { cgroups }: ObservedHierarchy): SimulatedAnswer {
+    const pids = new Set(this.#state.processes.map(({ pid }) => pid))
+    const answer = moveAnswer(cgroups[operation.path], [operation.pid], pids)
+    if (answer.ids.every(({ errno }) => errno === 0)) this.#state = after(this.#state, operation)
+    return answer
   }
 }
 
-function refusal(state: Observed, hierarchy: ObservedHierarchy, operation: Operation): number {
+function moveAnswer(
+  target: ObservedCgroup | undefined,
+  ids: readonly number[],
+  alive: ReadonlySet<number>,
+): SimulatedAnswer {
+  if (target === undefined) return { errno: ENOENT, ids: ids.map((id) => ({ id, errno: -1 })) }
+  return { errno: 0, ids: ids.map((id) => ({ id, errno: alive.has(id) ? entryErrno(target) : ESRCH })) }
+}
+
+function refusal(
+  hierarchy: ObservedHierarchy,
+  operation: Exclude<Operation, MoveThreads | MoveProcess>,
+): number {
   const cgroup = hierarchy.cgroups[operation.path]
   if (operation.kind === 'make-directory') {
     if (cgroup !== undefined) return operation.shared ? 0 : EEXIST
@@ -63,18 +84,11 @@ function refusal(state: Observed, hierarchy: ObservedHierarchy, operation: Opera
   switch (operation.kind) {
     case 'write-knob':
       return knobErrno(hierarchy, operation.path, operation.knob, operation.value)
-    case 'move-process':
-      return state.processes.some(({ pid }) => pid === operation.pid) ? entryErrno(cgroup) : ESRCH
     case 'remove-directory':
       return cgroup.tids.length > 0 || childrenOf(hierarchy, operation.path).length > 0 ? EBUSY : 0
     case 'tag':
-    case 'move-threads':
       return 0
   }
-}
-
-function isAlive(state: Observed, tid: number): boolean {
-  return state.processes.some(({ threads }) => threads.some((thread) => thread.tid === tid))
 }
 
 /** kernel/cgroup/cpuset.c, cpuset_can_attach: a cpuset without CPUs or memory nodes takes nobody. */
