@@ -18,12 +18,12 @@ export function formatPlan(plan: Plan, options: FormatPlanOptions = {}): string 
   const format = options.as === 'shell' ? shellLines : diffLines
   const lines = [
     ...plan.stages.flatMap(({ name, operations }) => [
-      { sign: '#', text: `# ${plan.sandbox}: ${name}` },
+      { sign: '#', text: comment(`${plan.sandbox}: ${name}`) },
       ...operations.flatMap((operation) => format(operation, plan)),
     ]),
-    ...plan.warnings.map((warning) => ({ sign: '!', text: `# warning: ${warning}` })),
+    ...plan.warnings.map((warning) => ({ sign: '!', text: comment(`warning: ${warning}`) })),
   ]
-  if (plan.stages.length === 0) lines.push({ sign: '#', text: `# ${plan.sandbox}: nothing to do` })
+  if (plan.stages.length === 0) lines.push({ sign: '#', text: comment(`${plan.sandbox}: nothing to do`) })
   return lines.map(({ sign, text }) => `${options.color === true ? paint(sign, text) : text}\n`).join('')
 }
 
@@ -54,7 +54,7 @@ function diffLines(operation: Operation): readonly Line[] {
     case 'tag':
       return [{ sign: '+', text: `+ ${where}  tag ${operation.owner}` }]
     case 'write-knob': {
-      const change = `${operation.previous || '(empty)'} → ${operation.value}`
+      const change = `${shown(operation.previous)} → ${shown(operation.value)}`
       return [{ sign: '~', text: `~ ${where}  ${operation.knob} ${change}` }]
     }
     case 'move-process':
@@ -75,7 +75,7 @@ function shellLines(operation: Operation, plan: Plan): readonly Line[] {
     case 'tag':
       return line('+', `setfattr -n trusted.vmcg -v ${quote(operation.owner)} ${quote(directory)}`)
     case 'write-knob':
-      return line('~', `echo ${quote(operation.value)} > ${quote(`${directory}/${operation.knob}`)}`)
+      return line('~', `${print(operation.value)} > ${quote(`${directory}/${operation.knob}`)}`)
     case 'move-process':
       return line('>', `echo ${operation.pid} > ${quote(`${directory}/cgroup.procs`)}`)
     case 'move-threads': {
@@ -85,6 +85,22 @@ function shellLines(operation: Operation, plan: Plan): readonly Line[] {
     case 'remove-directory':
       return line('-', `rmdir ${quote(directory)}`)
   }
+}
+
+/** Every line of it is a comment, so that none of it is run. */
+function comment(text: string): string {
+  return `# ${text.replaceAll('\n', '\n# ')}`
+}
+
+/** A knob's value to read: null is one that cannot be read. */
+function shown(value: string | null): string {
+  if (value === null) return '(unreadable)'
+  return value === '' ? '(empty)' : value
+}
+
+/** `echo`, where it prints a value as it is in every shell: some take backslashes and `-n` for something else. */
+function print(value: string): string {
+  return `${/\\|^-\D/.test(value) ? "printf '%s\\n'" : 'echo'} ${quote(value)}`
 }
 
 function quote(word: string): string {
