@@ -54,7 +54,7 @@ function qemu(program, dir, socket) {
   const accelerator = refusal === undefined ? 'kvm' : 'tcg,thread=multi'
   return {
     name: `QEMU with ${refusal === undefined ? 'KVM' : 'TCG'} (${program})`,
-    why: `${QEMU} is on the PATH, and ${refusal ?? '/dev/kvm opens'}`,
+    why: `${QEMU} is on the PATH and ${refusal ?? '/dev/kvm opens'}`,
     ...dyingWithParent(program, [
       ...['-name', 'guest=vmcg-demo,debug-threads=on'],
       ...['-accel', accelerator, '-smp', SMP, '-m', '32', '-bios', rom],

@@ -64,7 +64,7 @@ async function startVm(dir, signal, cleanup) {
   const socket = join(dir, 'qmp.sock')
   const vmm = chooseVmm(dir, socket)
   heading('1. Start a VM with 4 busy vCPUs and an iothread')
-  say(`${vmm.name},\nfor ${vmm.why}`)
+  say(`${vmm.name},\nbecause ${vmm.why}`)
   const vm = new Vm(vmm, dir)
   cleanup.add(`process ${vm.pid}`, async () => {
     if (await vm.stop()) say(`ended process ${vm.pid}, the VMM`)

@@ -114,7 +114,7 @@ describeWith(['root', 'cgroup-v1', 'spinvm'], 'the demo', () => {
     TIMEOUT_MS,
   )
 
-  it.each(['1. Start a VM', 'measuring', '3. Apply the plan', '4. Plug in'])(
+  it.each(['1. Start a VM', 'measuring', '# vm: placement', '4. Plug in'])(
     'leaves nothing when it is interrupted after "%s"',
     async (moment) => {
       const run = startDemo()
