@@ -6,6 +6,7 @@ import type { Report } from './engine/report'
 import { settle } from './engine/settle'
 import { VmcgError } from './errors'
 import type { Host } from './host/detect'
+import { identifyIn } from './host/identify'
 import { isSameProcess, rememberProcess } from './host/origins'
 import { readStats, type SandboxStats } from './host/stats'
 import type { Hypervisor } from './hypervisor/hypervisor'
@@ -107,7 +108,8 @@ export class SandboxSession {
       return execute(plan, stage, stageOptions)
     }
     const look = () => lookAtSandbox(this.#context, resources, hypervisor, options)
-    const report = await settle(look, claimThenExecute, options)
+    const identify = identifyIn(this.#host.hierarchies)
+    const report = await settle(look, claimThenExecute, { ...options, identify })
     const managed = managedWithoutLifted(this.#state.managed, resources, this.paths)
     await this.#save({ applied: resources, containers, managed })
     return report
@@ -147,7 +149,8 @@ export class SandboxSession {
       }
       await killAll(threads, `sandbox ${this.#state.id}`, options)
     }
-    const report = await drain(look, kernelExecutor(this.#roots), options)
+    const identify = identifyIn(this.#host.hierarchies)
+    const report = await drain(look, kernelExecutor(this.#roots), { ...options, identify })
     await this.#store.remove(lock)
     return report
   }

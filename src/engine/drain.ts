@@ -1,10 +1,11 @@
 import { CgroupError } from '../errors'
 import type { Observed } from '../plan/observed'
-import { isEmptyPlan, type Plan } from '../plan/operations'
-import type { StageExecutor } from './execute'
+import { isEmptyPlan, type Plan, type Stage } from '../plan/operations'
+import type { OperationOutcome, StageExecutor } from './execute'
 import { explain, failedErrno } from './explain'
 import type { SubmitOptions } from './lane'
 import { pause } from './pause'
+import { type Identify, putBackStrangers } from './strangers'
 
 /** What a `destroy` did. */
 export interface DestroyReport {
@@ -22,6 +23,11 @@ export interface TeardownLook {
   readonly observed: Observed
   /** Threads that the sandbox holds to a limit now. */
   readonly limited: readonly number[]
+}
+
+export interface DrainOptions extends SubmitOptions {
+  /** Tells who has an id after it was written. @default nobody is asked */
+  readonly identify?: Identify | undefined
 }
 
 const ENOENT = 2
@@ -42,7 +48,7 @@ const LONGEST_PAUSE_MS = 64
 export async function drain(
   look: () => Promise<TeardownLook>,
   execute: StageExecutor,
-  options: SubmitOptions,
+  options: DrainOptions,
 ): Promise<DestroyReport> {
   const deadline = performance.now() + DEADLINE_MS
   const moved = new Map<number, string>()
@@ -70,13 +76,15 @@ export async function drain(
 async function runTeardown(
   { plan, observed }: TeardownLook,
   execute: StageExecutor,
-  options: SubmitOptions,
+  options: DrainOptions,
   moved: Map<number, string>,
   removed: string[],
 ): Promise<boolean> {
   let isBusy = false
   for (const stage of plan.stages) {
-    for (const outcome of await execute(plan, stage, options)) {
+    const outcomes = await execute(plan, stage, options)
+    const strangers = await putBack(plan, stage, outcomes, observed, execute, options)
+    for (const outcome of outcomes) {
       const { operation } = outcome
       const where = `${operation.hierarchy}:${operation.path}`
       const errno = failedErrno(outcome)
@@ -87,7 +95,7 @@ async function runTeardown(
         continue
       }
       for (const id of outcome.ids) {
-        if (id.errno === 0) moved.set(id.id, where)
+        if (id.errno === 0 && !strangers.has(id.id)) moved.set(id.id, where)
       }
       if (outcome.errno > 0 || outcome.ids.some((id) => id.errno > 0 && id.errno !== ESRCH)) {
         throw explain(outcome, plan, observed)
@@ -95,6 +103,22 @@ async function runTeardown(
     }
   }
   return isBusy
+}
+
+/** @returns the ids that were a stranger's by the time they were written. */
+async function putBack(
+  plan: Plan,
+  stage: Stage,
+  outcomes: readonly OperationOutcome[],
+  observed: Observed,
+  execute: StageExecutor,
+  { identify }: DrainOptions,
+): Promise<ReadonlySet<number>> {
+  if (identify === undefined) return new Set()
+  const operations = putBackStrangers(outcomes, observed, identify)
+  if (operations.length === 0) return new Set()
+  const done = await execute(plan, { name: stage.name, operations }, {})
+  return new Set(done.flatMap(({ ids }) => ids.map(({ id }) => id)))
 }
 
 function busy(plan: Plan): CgroupError {

@@ -3,13 +3,14 @@ import { VCPU_LEAF } from '../plan/desired'
 import { childPath } from '../plan/observed'
 import type { MoveThreads, Operation, Plan, WriteKnob } from '../plan/operations'
 import type { OperationOutcome } from './execute'
-import type { LeftThread, Report } from './report'
+import type { LeftThread, PutBackThread, Report } from './report'
 
 const ESRCH = 3
 
 /** Writes down what an apply does, and tells what went wrong in a way that matters. */
 export class Ledger {
   readonly #outcomes: OperationOutcome[] = []
+  readonly #putBack: PutBackThread[] = []
   readonly #missing = new Set<number>()
   #looks = 0
 
@@ -21,6 +22,17 @@ export class Ledger {
 
   add(outcomes: readonly OperationOutcome[]): void {
     this.#outcomes.push(...outcomes)
+  }
+
+  /** Operations that put strangers back: ids that had changed hands before they were written. */
+  addPutBack(outcomes: readonly OperationOutcome[]): void {
+    this.#outcomes.push(...outcomes)
+    this.#putBack.push(
+      ...outcomes.flatMap((outcome) => {
+        const to = `${outcome.operation.hierarchy}:${outcome.operation.path}`
+        return written(outcome).map((tid) => ({ tid, to }))
+      }),
+    )
   }
 
   get looks(): number {
@@ -41,13 +53,16 @@ export class Ledger {
   }
 
   report(plan: Plan): Report {
+    const strangers = new Set(this.#putBack.map(({ tid }) => tid))
+    const moved = this.#outcomes.filter(({ operation }) => isVcpuMove(operation)).flatMap(written)
     return {
       sandbox: plan.sandbox,
       isChanged: this.#outcomes.some(({ errno }) => errno === 0),
       looks: this.#looks,
       operations: this.#outcomes,
-      placed: unique(this.#outcomes.filter(({ operation }) => isVcpuMove(operation)).flatMap(written)),
-      vanished: unique([...this.#missing, ...this.#outcomes.flatMap(vanished)]),
+      placed: unique(moved.filter((tid) => !strangers.has(tid))),
+      vanished: unique([...this.#missing, ...strangers, ...this.#outcomes.flatMap(vanished)]),
+      putBack: this.#putBack,
       left: plan.stages.flatMap(({ operations }) =>
         operations.flatMap((operation) => this.#leftBy(operation)),
       ),

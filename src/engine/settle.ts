@@ -11,6 +11,7 @@ import { explain } from './explain'
 import type { SubmitOptions } from './lane'
 import { isFatal, Ledger } from './ledger'
 import type { Report } from './report'
+import { type Identify, putBackStrangers } from './strangers'
 
 /** One look at the sandbox: what is wanted of it, and what the kernel says. */
 export interface Look {
@@ -23,6 +24,8 @@ export interface Look {
 export interface SettleOptions extends SubmitOptions {
   /** Carry out exactly this plan, or refuse with `ERR_VMCG_PLAN_STALE`. */
   readonly plan?: Plan | undefined
+  /** Tells who has an id after it was written. @default nobody is asked, as for a simulated kernel */
+  readonly identify?: Identify | undefined
 }
 
 const MAX_ROUNDS = 5
@@ -51,7 +54,7 @@ export async function settle(
   let isRetried = false
   for (let round = 0; round < MAX_ROUNDS && !isEmptyPlan(now.plan); round += 1) {
     refuseUnkept(ledger, now.plan, now.observed)
-    const failed = await runStages(now.plan, execute, ledger, options)
+    const failed = await runStages(now, execute, ledger, options)
     const before = now
     now = await lookAgain()
     if (failed !== undefined) {
@@ -75,14 +78,18 @@ interface Failure {
 }
 
 async function runStages(
-  plan: Plan,
+  { plan, observed }: Look & { readonly plan: Plan },
   execute: StageExecutor,
   ledger: Ledger,
-  options: SubmitOptions,
+  options: SettleOptions,
 ): Promise<Failure | undefined> {
   for (const stage of plan.stages) {
     const outcomes = await execute(plan, stage, options)
     ledger.add(outcomes)
+    if (options.identify !== undefined) {
+      const operations = putBackStrangers(outcomes, observed, options.identify)
+      if (operations.length > 0) ledger.addPutBack(await execute(plan, { name: stage.name, operations }, {}))
+    }
     const outcome = outcomes.find(isFatal)
     if (outcome !== undefined) {
       ledger.add(await takeBack(plan, stage, outcomes, execute))

@@ -1,7 +1,8 @@
 import { VmcgError } from '../errors'
 import type { ProcessState } from '../state/state-file'
-import { type Hierarchy, pathBelowMount } from './hierarchies'
-import { readProcessCgroups, readStartTime } from './process'
+import type { Hierarchy } from './hierarchies'
+import { cgroupPaths } from './identify'
+import { readStartTime } from './process'
 
 /**
  * A process as the state remembers it: its start time, and where it is now in each hierarchy, so that it can be given
@@ -15,19 +16,14 @@ export function rememberProcess(
   hierarchies: readonly Hierarchy[],
 ): ProcessState {
   const startTime = readStartTime(pid)
-  const cgroups = readProcessCgroups(pid)
-  if (startTime === undefined || cgroups === undefined) {
+  const origins = cgroupPaths(pid, hierarchies)
+  if (startTime === undefined || origins === undefined) {
     throw new VmcgError('ERR_VMCG_VM_GONE', `there is no process ${pid}`, {
       value: String(pid),
       hint: `ps -p ${pid}`,
     })
   }
-  const origins = hierarchies.flatMap((hierarchy) => {
-    const found = cgroups.find(({ controllers }) => controllers.join(',') === hierarchy.id)
-    const path = found === undefined ? undefined : pathBelowMount(hierarchy, found.path)
-    return path === undefined ? [] : [[hierarchy.id, path] as const]
-  })
-  return { pid, startTime, role, origins: Object.fromEntries(origins) }
+  return { pid, startTime, role, origins }
 }
 
 /** True while the process of this pid is the one that was remembered. */

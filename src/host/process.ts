@@ -71,6 +71,24 @@ export function startTimeOf(stat: string): number | undefined {
 }
 
 /**
+ * The process that a thread belongs to, and the parent of that process: 0 when it has none that can be seen.
+ *
+ * @returns undefined when there is no such thread. Errors as {@link readProcessCgroups}.
+ *
+ * Source: proc_pid_status(5), Tgid and PPid.
+ */
+export function readLineage(
+  tid: number,
+  procRoot = DEFAULT_PROC,
+): { readonly tgid: number; readonly ppid: number } | undefined {
+  return ofProcess(procRoot, tid, 'status', (path) => {
+    const status = readText(path)
+    const number = (key: string) => Number(new RegExp(`^${key}:\\s*(\\d+)`, 'm').exec(status)?.[1] ?? 0)
+    return { tgid: number('Tgid'), ppid: number('PPid') }
+  })
+}
+
+/**
  * The pid namespace that a process is in, as the kernel names it: `'pid:[4026531836]'`. Equal texts, equal namespaces.
  *
  * @returns undefined when there is no such process. Errors as {@link readProcessCgroups}; EACCES without the right to
