@@ -2,7 +2,7 @@
 
 const { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } = require('node:fs')
 const { availableParallelism } = require('node:os')
-const { join, relative } = require('node:path')
+const { join, relative, resolve } = require('node:path')
 const { makeNodedir } = require('../setup/nodedir')
 const { fingerprint } = require('../setup/stamp')
 const { run } = require('./run')
@@ -34,6 +34,9 @@ function missing(tool) {
   return REQUIRED ? line : ''
 }
 
+/** What clang-tidy says of other people's headers. */
+const NOISE = /^(\d+ warnings? generated|Suppressed \d+ warnings|Use -header-filter).*\n/gm
+
 /** @param {RegExp} pattern of file names */
 function nativeFiles(pattern) {
   return readdirSync(NATIVE, { recursive: true })
@@ -53,26 +56,33 @@ async function clangFormat() {
   return ok ? '' : output
 }
 
+/** node-gyp's define for the name of each target; `vmcg-core` in it reads as a macro without parentheses. */
+const TARGET_NAME = / ["']?-DNODE_GYP_MODULE_NAME=\S+/g
+
 /**
- * How each source is compiled: CMake tells it for the core and its tests, node-gyp for the rest.
+ * Writes down how each source is compiled: CMake tells it for the core and its tests, node-gyp for the rest.
  *
- * @returns {Promise<Map<string, string>>} source → the folder of its compile_commands.json
+ * @param {string} folder for the compile_commands.json
+ * @returns {Promise<Set<string>>} the sources in it
  */
-async function compileDatabases() {
+async function writeCompileCommands(folder) {
   const gyp = join(ROOT, 'node_modules', 'node-gyp', 'bin', 'node-gyp.js')
   const args = [gyp, 'configure', `--nodedir=${makeNodedir(ROOT)}`, '--', '-f', 'compile_commands_json']
   await run(process.execPath, args, { cwd: ROOT, quiet: true })
   await run('cmake', ['-S', ROOT, '-B', join(ROOT, 'build-core')], { cwd: ROOT, quiet: true })
 
-  const folders = new Map()
-  for (const folder of [join(ROOT, 'build', 'Release'), join(ROOT, 'build-core')]) {
-    const database = join(folder, 'compile_commands.json')
+  const commands = new Map()
+  for (const build of ['build/Release', 'build-core']) {
+    const database = join(ROOT, build, 'compile_commands.json')
     if (!existsSync(database)) continue
-    for (const { directory, file } of JSON.parse(readFileSync(database, 'utf8'))) {
-      folders.set(join(file.startsWith('/') ? '' : directory, file), folder)
+    for (const { directory, file, command } of JSON.parse(readFileSync(database, 'utf8'))) {
+      const source = resolve(directory, file)
+      commands.set(source, { directory, file: source, command: command.replace(TARGET_NAME, '') })
     }
   }
-  return folders
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'compile_commands.json'), JSON.stringify([...commands.values()], null, 1))
+  return new Set(commands.keys())
 }
 
 function headers() {
@@ -83,25 +93,24 @@ function headers() {
 async function clangTidy() {
   const program = await findTool('clang-tidy')
   if (program === undefined) return missing('clang-tidy')
-  const folders = await compileDatabases()
+  const cleanFolder = join(ROOT, '.cache', 'clang-tidy')
+  const known = await writeCompileCommands(cleanFolder)
   const sources = nativeFiles(/\.cc$/)
   const problems = sources
-    .filter((source) => !folders.has(source) && REQUIRED)
+    .filter((source) => !known.has(source) && REQUIRED)
     .map((source) => `${relative(ROOT, source)}: nothing builds it`)
 
   // A file takes seconds: what was clean stays so until it, a header or the rules change.
-  const cleanFolder = join(ROOT, '.cache', 'clang-tidy')
-  mkdirSync(cleanFolder, { recursive: true })
   const shared = fingerprint(ROOT, ['binding.gyp', 'CMakeLists.txt', '.clang-tidy', ...headers()])
-  const queue = sources.filter((source) => folders.has(source))
+  const queue = sources.filter((source) => known.has(source))
   const work = async () => {
     for (let source = queue.shift(); source !== undefined; source = queue.shift()) {
       const clean = join(cleanFolder, fingerprint(ROOT, [relative(ROOT, source)], [shared]))
       if (existsSync(clean)) continue
-      const args = ['--quiet', '-p', folders.get(source) ?? '', source]
+      const args = ['--quiet', '-p', cleanFolder, source]
       const { ok, output } = await run(program, args, { cwd: ROOT, quiet: true })
       if (ok) writeFileSync(clean, '')
-      else problems.push(output)
+      else problems.push(output.replace(NOISE, ''))
     }
   }
   await Promise.all(Array.from({ length: availableParallelism() }, work))

@@ -1,6 +1,6 @@
 'use strict'
 
-const { existsSync, mkdirSync, readFileSync, rmSync } = require('node:fs')
+const { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync } = require('node:fs')
 const { join } = require('node:path')
 const { makeNodedir } = require('./nodedir')
 const { fingerprint, stamp } = require('./stamp')
@@ -17,15 +17,27 @@ const NODE = process.execPath
  * @property {(run: Run) => Promise<void>} make
  */
 
+/** @param {string} path */
+function isReadable(path) {
+  try {
+    accessSync(path, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /**
- * npm as it was started, or the one on the PATH.
+ * npm as it was started, or the one on the PATH: root's own may be out of reach for the checkout's owner.
  *
  * @param {readonly string[]} args
  * @returns {[string, string[]]}
  */
 function npm(args) {
   const running = process.env['npm_execpath'] ?? ''
-  return running.endsWith('npm-cli.js') ? [NODE, [running, ...args]] : ['npm', [...args]]
+  return running.endsWith('npm-cli.js') && isReadable(running)
+    ? [NODE, [running, ...args]]
+    : ['npm', [...args]]
 }
 
 /**
