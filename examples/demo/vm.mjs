@@ -58,7 +58,9 @@ export class Vm {
         return await QemuHypervisor.connect({ socket, pid: this.pid, signal })
       } catch (error) {
         const isEarly = isVmcgError(error) && NOT_YET.includes(error.code)
-        if (!isEarly || this.#hasEnded || performance.now() > deadline) throw error
+        if (!isEarly || this.#hasEnded || performance.now() > deadline) {
+          throw (await this.obituary(signal)) ?? error
+        }
         await sleep(POLL_MS, undefined, { signal })
       }
     }

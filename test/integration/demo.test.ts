@@ -1,6 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { detectHost } from '../../src/host/detect'
@@ -214,6 +214,23 @@ describeWith(['root', 'cgroup-v1', 'qemu'], 'the demo on a host with QEMU', () =
     },
     TIMEOUT_MS,
   )
+})
+
+describeWith(['root', 'cgroup-v1'], 'the demo with a QEMU that does not start', () => {
+  it('says so in the words of that QEMU, and leaves nothing', async () => {
+    const bin = join(temp, 'bin')
+    mkdirSync(bin)
+    writeFileSync(join(bin, 'qemu-system-x86_64'), '#!/bin/sh\necho no CPU for you >&2\nexit 3\n', {
+      mode: 0o755,
+    })
+    const run = startDemo({ PATH: `${bin}:${process.env['PATH']}` })
+    expect([await run.ended, run.output()]).toEqual([
+      1,
+      expect.stringMatching(/exit code 3\n +no CPU for you/),
+    ])
+    rmSync(bin, { recursive: true })
+    expect(leftBy(run.child.pid, vmmOf(run))).toEqual([])
+  })
 })
 
 describeWith(['root', 'cgroup-v1', 'public-checkout'], 'the demo without rights', () => {
