@@ -2,9 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { Bench, container } from '../support/bench'
-import { everywhere, isAlive, makeCgroup, moveProcess, placeOf, tasksOf } from '../support/cgroup-v1'
-import type { PublishedOperation } from '../support/operations'
-import { onOperation } from '../support/operations'
+import { isAlive, placeOf, tasksOf } from '../support/cgroup-v1'
+import { onOperation, type PublishedOperation } from '../support/operations'
 import { describeWith } from '../support/require'
 import { hypervisorOf, type StandIn, waitUntilGone } from '../support/stand-in'
 
@@ -66,20 +65,3 @@ describeWith(['root', 'cgroup-v1', 'python', 'ns-last-pid'], "a stranger that wa
     expect(tasksOf('cpu', `${bench.parent}/vm/vcpu`)).toEqual([first, last])
   })
 })
-
-describeWith(
-  ['root', 'cgroup-v1', 'python', 'ns-last-pid'],
-  "a stranger that was given a helper's id",
-  () => {
-    test('is put back where it came from as well, though the helper was to move as a whole', async () => {
-      const origin = `${bench.parent}/origin`
-      makeCgroup(bench.parent)
-      makeCgroup(origin)
-      const helper = await bench.standIn()
-      moveProcess(origin, helper.pid)
-      const sandbox = await bench.sandbox({ containers: [LIMITS] })
-      await sandbox.add(helper.pid)
-      expect(placeOf(helper.pid)).toEqual(everywhere(origin))
-    })
-  },
-)
