@@ -33,6 +33,7 @@
       'sources': [
         'native/core/batch_codec.cc',
         'native/core/batch_run.cc',
+        'native/core/device_stat.cc',
         'native/core/directory.cc',
         'native/core/file_io.cc',
         'native/core/file_lock.cc',
@@ -52,6 +53,7 @@
         'native/binding/arguments.cc',
         'native/binding/batch_port.cc',
         'native/binding/descriptors.cc',
+        'native/binding/devices.cc',
       ],
       # The end of a worker thread unloads its addons, but a lane's thread never ends.
       'ldflags': ['-Wl,-z,nodelete'],

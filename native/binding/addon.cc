@@ -7,6 +7,7 @@
 
 #include "arguments.h"
 #include "descriptors.h"
+#include "devices.h"
 #include "errno_value.h"
 
 namespace vmcg {
@@ -29,6 +30,7 @@ Addon::Addon(Napi::Env env, Napi::Object exports) : port_(std::make_shared<Batch
                            InstanceMethod<&Addon::CancelBatch>("cancelBatch", napi_enumerable),
                        });
   DefineDescriptorFunctions(env, exports);
+  DefineDeviceFunctions(env, exports);
   // Hooks run in reverse order: this one before that of the port's ThreadSafeFunction, which exists
   // already.
   env.AddCleanupHook([this] { TearDown(); });

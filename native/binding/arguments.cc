@@ -23,12 +23,12 @@ std::optional<std::string> PathArgument(const Napi::CallbackInfo& info, std::siz
   return path;
 }
 
-std::optional<std::span<const std::int32_t>> Int32ArrayArgument(const Napi::CallbackInfo& info,
-                                                                std::size_t index) {
+std::optional<std::span<std::int32_t>> Int32ArrayArgument(const Napi::CallbackInfo& info,
+                                                          std::size_t index) {
   if (!info[index].IsTypedArray()) return std::nullopt;
   const auto typed_array = info[index].As<Napi::TypedArray>();
   if (typed_array.TypedArrayType() != napi_int32_array) return std::nullopt;
-  const auto array = typed_array.As<Napi::Int32Array>();
+  auto array = typed_array.As<Napi::Int32Array>();
   return std::span(array.Data(), array.ElementLength());
 }
 

@@ -21,9 +21,9 @@ std::optional<std::string> StringArgument(const Napi::CallbackInfo& info, std::s
 /** A string without NUL, where the system call's copy would end. */
 std::optional<std::string> PathArgument(const Napi::CallbackInfo& info, std::size_t index);
 
-/** The caller's own memory: to be copied before the call returns. */
-std::optional<std::span<const std::int32_t>> Int32ArrayArgument(const Napi::CallbackInfo& info,
-                                                                std::size_t index);
+/** The caller's own memory: to be copied, or filled, before the call returns. */
+std::optional<std::span<std::int32_t>> Int32ArrayArgument(const Napi::CallbackInfo& info,
+                                                          std::size_t index);
 
 std::optional<Napi::Function> FunctionArgument(const Napi::CallbackInfo& info, std::size_t index);
 

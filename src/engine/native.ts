@@ -34,6 +34,11 @@ export interface NativeAddon {
   peerPid(fd: number): number
   /** close(2). → 0, or −errno. */
   closeFd(fd: number): number
+  /**
+   * stat(2) of `paths`, which are joined by NUL; links are followed. Fills per path the words `[errno, file type
+   * (S_IFMT), major, minor]`; the numbers are 0 for what is no device. → 0, or −EINVAL for an array of another length.
+   */
+  statDevices(paths: string, words: Int32Array): number
 }
 
 /**
