@@ -37,7 +37,7 @@ export async function lookAtSandbox(
 ): Promise<SandboxLook> {
   const threads = await hypervisor?.threads({ signal: options.signal })
   const paths = sandboxPaths(state)
-  const vmm = hypervisor && state.processes.find(({ role }) => role === 'vmm')
+  const vmm = hypervisor && attachedVmm(state, hypervisor)
   const helpers = state.processes.filter(({ role }) => role === 'helper')
   const observed = await observe(
     roots,
@@ -95,6 +95,17 @@ export async function lookAtTeardown(
     plan: planTeardown({ ...state, owner: state.nonce }, observed, aliveOrigins),
     limited: limitedThreads(state, observed),
   }
+}
+
+/** The process that the state remembers for this hypervisor. Another object may have attached another VMM since. */
+function attachedVmm(state: SandboxState, hypervisor: Hypervisor): ProcessState {
+  const pid = hypervisor.pid()
+  const vmm = state.processes.find((process) => process.role === 'vmm' && process.pid === pid)
+  if (vmm !== undefined) return vmm
+  throw new VmcgError('ERR_VMCG_VM_GONE', `sandbox ${state.id}: process ${pid} is no longer its VMM`, {
+    value: String(pid),
+    hint: 'it has ended, or another VMM was attached in its place; attach() the one that counts',
+  })
 }
 
 /** A process with the pid of one that is remembered is another one when it started at another time. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type DestroyReport, drain } from './engine/drain'
 import { kernelExecutor, type StageExecutor } from './engine/execute'
 import { killAll } from './engine/kill'
@@ -69,6 +70,8 @@ export class SandboxSession {
   async remember(pid: number, role: ProcessState['role']): Promise<void> {
     const found = rememberProcess(pid, role, this.#host.hierarchies)
     const known = this.#state.processes.find((other) => other.pid === pid && isSameProcess(other))
+    // A VMM does not become a helper: its threads are in the sandbox anyway, and its vCPUs would be lost.
+    if (known?.role === 'vmm' && role === 'helper') return
     const others = this.#state.processes.filter(
       (other) => other !== known && isSameProcess(other) && !(role === 'vmm' && other.role === 'vmm'),
     )
@@ -165,6 +168,7 @@ export class SandboxSession {
 
   async #save(changes: Partial<SandboxState>): Promise<void> {
     const state = { ...this.#state, ...changes }
+    if (isDeepStrictEqual(state, this.#state)) return
     await this.#store.write(state)
     this.#state = state
   }

@@ -48,6 +48,10 @@ const REQUIREMENTS = {
   python: { holds: () => onPath('python3'), remedy: 'apt-get install python3' },
   taskset: { holds: () => onPath('taskset'), remedy: 'apt-get install util-linux' },
   chrt: { holds: () => onPath('chrt'), remedy: 'apt-get install util-linux' },
+  'ns-last-pid': {
+    holds: () => usable('/proc/sys/kernel/ns_last_pid', constants.W_OK),
+    remedy: 'a kernel with CONFIG_CHECKPOINT_RESTORE',
+  },
   unshare: { holds: () => onPath('unshare'), remedy: 'apt-get install util-linux' },
   'public-checkout': {
     holds: () => isPublic(join(__dirname, '..', '..')),
