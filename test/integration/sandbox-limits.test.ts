@@ -1,10 +1,10 @@
-import { readdirSync, rmSync } from 'node:fs'
+import { readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { formatPlan } from '../../src/plan/format-plan'
 import type { Sandbox } from '../../src/sandbox'
 import { Bench, container } from '../support/bench'
-import { exists, makeCgroup, readKnob, tasksOf, writeKnob } from '../support/cgroup-v1'
-import { operationsDuring } from '../support/operations'
+import { directory, exists, makeCgroup, readKnob, tasksOf, writeKnob } from '../support/cgroup-v1'
+import { onOperation, operationsDuring } from '../support/operations'
 import { describeWith } from '../support/require'
 import { hypervisorOf } from '../support/stand-in'
 
@@ -103,13 +103,33 @@ describeWith(['root', 'cgroup-v1', 'python'], "a sandbox's limits", () => {
     expect((await sandbox.refresh()).isChanged).toBe(false)
   })
 
+  test('that somebody else keeps changing are given up with an error of its own', async () => {
+    const sandbox = await applied(container(QUOTA_30))
+    sandbox.setContainer(container(QUOTA_20))
+    const leaf = `${bench.parent}/vm/vcpu`
+    const fighting = onOperation(
+      () => writeKnob('cpu', leaf, 'cpu.cfs_quota_us', 70_000),
+      () => sandbox.apply(),
+    )
+    await expect(fighting).rejects.toMatchObject({
+      code: 'ERR_VMCG_VERIFY',
+      message: expect.stringContaining('20000'),
+      path: `${directory('cpu', leaf)}/cpu.cfs_quota_us`,
+      report: { isChanged: true },
+    })
+  })
+
   test('are applied once: the second time nothing is written, and the plan is empty', async () => {
     const sandbox = await applied(container({ ...QUOTA_30, cpus: '0', shares: 512 }))
+    const stateFiles = () =>
+      readdirSync(bench.stateDir).map((file) => [file, statSync(join(bench.stateDir, file)).mtimeMs])
+    const statesBefore = stateFiles().filter(([file]) => String(file).endsWith('.json'))
     const again = await operationsDuring(async () => {
       expect(await sandbox.apply()).toMatchObject({ isChanged: false, looks: 1, operations: [] })
       expect(formatPlan(await sandbox.plan())).toBe('# vm: nothing to do\n')
     })
     expect(again).toEqual([])
+    expect(stateFiles()).toEqual(expect.arrayContaining(statesBefore))
   })
 })
 

@@ -99,6 +99,20 @@ describeWith(['root', 'cgroup-v1', 'python'], 'two objects for one sandbox', () 
     expect((await secondReport).isChanged).toBe(false)
   })
 
+  test('agree on the VMM: the one that was attached last counts, and the other object is told', async () => {
+    const [before, now] = [await bench.standIn(), await bench.standIn()]
+    const [vcpusBefore, vcpusNow] = [await before.start(1), await now.start(1)]
+    const first = await bench.sandbox({ containers: [LIMITS] })
+    const second = await bench.sandbox({ containers: [LIMITS] })
+    await first.attach(hypervisorOf(before.pid, () => vcpusBefore))
+    await second.attach(hypervisorOf(now.pid, () => vcpusNow))
+    await expect(first.apply()).rejects.toMatchObject({
+      code: 'ERR_VMCG_VM_GONE',
+      value: String(before.pid),
+    })
+    expect((await second.apply()).placed).toEqual(vcpusNow)
+  })
+
   test('agree that it is destroyed when one of them has done so', async () => {
     const first = await bench.sandbox({ containers: [LIMITS] })
     const second = await bench.sandbox({ containers: [LIMITS] })

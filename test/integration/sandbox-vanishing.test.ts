@@ -83,6 +83,18 @@ describeWith(['root', 'cgroup-v1', 'python'], 'a VMM without vCPU threads', () =
   })
 })
 
+describeWith(['root', 'cgroup-v1', 'python'], 'a VMM that is added as a helper as well', () => {
+  test('stays the VMM, with its vCPUs in the leaf', async () => {
+    const vmm = await bench.standIn()
+    const vcpus = await vmm.start(2)
+    const sandbox = await bench.sandbox({ containers: [LIMITS] })
+    await sandbox.attach(hypervisorOf(vmm.pid, () => vcpus))
+    await sandbox.add(vmm.pid)
+    expect(await sandbox.apply()).toMatchObject({ placed: vcpus, vanished: [], left: [] })
+    expect(tasksOf('cpu', `${bench.parent}/vm/vcpu`)).toEqual(vcpus)
+  })
+})
+
 describeWith(['root', 'cgroup-v1', 'qemu', 'kvm'], 'a QEMU that is killed', () => {
   test('between attach and apply is an error of its own, and leaves nothing to destroy', async () => {
     const qemu = await bench.qemu()
