@@ -1,15 +1,16 @@
 import { CgroupError, errnoName, errnoText } from '../errors'
-import type { Observed } from '../plan/observed'
+import { after } from '../plan/after'
+import type { Observed, ObservedCgroup } from '../plan/observed'
 import { knobValue, parentPath, pathChain } from '../plan/observed'
-import type { Operation, Plan } from '../plan/operations'
+import { type Operation, operationsOf, type Plan, type WriteKnob } from '../plan/operations'
 import type { OperationOutcome } from './execute'
 
 /** An outcome that failed, as an error that names the file, the value, the kernel's reason and what to do. */
 export function explain(outcome: OperationOutcome, plan: Plan, observed: Observed): CgroupError {
   const { operation } = outcome
   const errno = failedErrno(outcome)
-  const { path, value, syscall } = target(operation, plan)
-  const { reason, hint } = whyRefused(operation, errno, path, observed)
+  const { path, value, syscall } = target(outcome, plan)
+  const { reason, hint } = whyRefused(outcome, path, plan, observed)
   const what = value === undefined ? path : `${value} to ${path}`
   return new CgroupError(
     errnoName(errno),
@@ -18,10 +19,16 @@ export function explain(outcome: OperationOutcome, plan: Plan, observed: Observe
   )
 }
 
-/** The errno of an operation, or of the first of its ids that failed; 0 when all went well. */
+/** The errno of an operation, or of the first of its ids that was refused; 0 when all went well. */
 export function failedErrno(outcome: OperationOutcome): number {
-  if (outcome.errno !== 0) return outcome.errno
-  return outcome.ids.find(({ errno }) => errno !== 0)?.errno ?? 0
+  return outcome.errno === 0 ? (refusedIds(outcome)[0]?.errno ?? 0) : outcome.errno
+}
+
+const ESRCH = 3
+
+/** The ids that the kernel would not move; a thread that has ended is not refused. */
+export function refusedIds({ ids }: OperationOutcome): OperationOutcome['ids'] {
+  return ids.filter(({ errno }) => errno > 0 && errno !== ESRCH)
 }
 
 const VERBS: Readonly<Record<Operation['kind'], string>> = {
@@ -39,7 +46,8 @@ interface Target {
   readonly syscall: string
 }
 
-function target(operation: Operation, plan: Plan): Target {
+function target(outcome: OperationOutcome, plan: Plan): Target {
+  const { operation } = outcome
   const directory = `${plan.mounts[operation.hierarchy] ?? ''}${operation.path}`
   switch (operation.kind) {
     case 'make-directory':
@@ -50,8 +58,11 @@ function target(operation: Operation, plan: Plan): Target {
       return { path: `${directory}/${operation.knob}`, value: operation.value, syscall: 'write' }
     case 'move-process':
       return { path: `${directory}/cgroup.procs`, value: String(operation.pid), syscall: 'write' }
-    case 'move-threads':
-      return { path: `${directory}/tasks`, value: operation.tids.join(' '), syscall: 'write' }
+    case 'move-threads': {
+      const refused = refusedIds(outcome).map(({ id }) => id)
+      const tids = refused.length === 0 ? operation.tids : refused
+      return { path: `${directory}/tasks`, value: tids.join(' '), syscall: 'write' }
+    }
     case 'remove-directory':
       return { path: directory, value: undefined, syscall: 'rmdir' }
   }
@@ -65,15 +76,16 @@ interface Why {
 /** kernel/sched/core.c, sched_rt_can_attach, with CONFIG_RT_GROUP_SCHED. */
 const REAL_TIME_RULE = 'no real-time thread may enter a cgroup whose cpu.rt_runtime_us is 0'
 
-function whyRefused(operation: Operation, errno: number, path: string, observed: Observed): Why {
-  const code = errnoName(errno)
+function whyRefused(outcome: OperationOutcome, path: string, plan: Plan, observed: Observed): Why {
+  const { operation } = outcome
+  const code = errnoName(failedErrno(outcome))
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
     return {
       hint: `vmcg needs write access to the cgroup tree: run it as root (id -u; ls -ld ${parentPath(path)})`,
     }
   }
   if (operation.kind === 'write-knob' && operation.knob.startsWith('cpu.cfs_') && code === 'EINVAL') {
-    return quotaReason(operation, observed)
+    return quotaReason(operation, plan, observed)
   }
   if (operation.kind === 'move-process' && code === 'EINVAL') {
     return {
@@ -94,17 +106,28 @@ function whyRefused(operation: Operation, errno: number, path: string, observed:
 }
 
 /** kernel/sched/core.c, tg_cfs_schedulable: no cgroup may have a larger quota, for its period, than one above it. */
-function quotaReason(operation: Operation, observed: Observed): Why {
-  const hierarchy = observed.hierarchies.find(({ id }) => id === operation.hierarchy)
-  for (const path of pathChain(parentPath(operation.path))) {
-    const quota = knobValue(hierarchy?.cgroups[path], 'cpu.cfs_quota_us')
-    const period = knobValue(hierarchy?.cgroups[path], 'cpu.cfs_period_us')
-    if (quota !== undefined && Number(quota) >= 0) {
-      return {
-        reason: `${path} above it is held to ${quota}/${period} us, and the kernel lets no cgroup have more than one above it`,
-        hint: `ask for at most that, or raise it first: ${hierarchy?.mountPoint ?? ''}${path}/cpu.cfs_quota_us`,
-      }
-    }
+function quotaReason(operation: WriteKnob, plan: Plan, observed: Observed): Why {
+  const asked = operationsOf(plan).reduce(after, observed)
+  const hierarchy = asked.hierarchies.find(({ id }) => id === operation.hierarchy)
+  const bandwidth = (path: string) => bandwidthOf(path, hierarchy?.cgroups[path])
+  const own = bandwidth(operation.path)
+  // The nearest is the tightest, since the rule holds for those above as well.
+  const above = pathChain(parentPath(operation.path))
+    .map(bandwidth)
+    .findLast(({ quota }) => quota >= 0)
+  if (above === undefined || own.quota * above.period <= above.quota * own.period) return {}
+  const { path, quota, period } = above
+  return {
+    reason: `${path} above it is held to ${quota}/${period} us, and the kernel lets no cgroup have more than one above it`,
+    hint: `ask for at most that, or raise it first: ${hierarchy?.mountPoint ?? ''}${path}/cpu.cfs_quota_us`,
   }
-  return {}
+}
+
+/** Quota and period in microseconds; a quota below 0 is none. */
+function bandwidthOf(path: string, cgroup: ObservedCgroup | undefined) {
+  return {
+    path,
+    quota: Number(knobValue(cgroup, 'cpu.cfs_quota_us') ?? -1),
+    period: Number(knobValue(cgroup, 'cpu.cfs_period_us')),
+  }
 }
