@@ -1,18 +1,25 @@
+import { isDeepStrictEqual } from 'node:util'
 import { errnoName } from '../errors'
-import { VCPU_LEAF } from '../plan/desired'
-import { childPath } from '../plan/observed'
-import type { MoveThreads, Operation, Plan, WriteKnob } from '../plan/operations'
+import type { Operation, Plan } from '../plan/operations'
 import type { OperationOutcome } from './execute'
+import { refusedIds } from './explain'
 import type { LeftThread, PutBackThread, Report } from './report'
 
 const ESRCH = 3
+const NO_QUOTA = '-1'
 
 /** Writes down what an apply does, and tells what went wrong in a way that matters. */
 export class Ledger {
+  readonly #leaf: string
   readonly #outcomes: OperationOutcome[] = []
   readonly #putBack: PutBackThread[] = []
   readonly #missing = new Set<number>()
   #looks = 0
+
+  /** @param leaf the path of the cgroup that vCPU threads belong into. */
+  constructor(leaf: string) {
+    this.#leaf = leaf
+  }
 
   /** @param missing vCPU threads that the hypervisor reports and the kernel does not have. */
   addLook(missing: readonly number[]): void {
@@ -35,29 +42,30 @@ export class Ledger {
     )
   }
 
-  get looks(): number {
-    return this.#looks
+  /** How often this very operation went through; what a write remembers of before does not count. */
+  timesDone(wanted: Operation): number {
+    const bare = (operation: Operation) => ({ ...operation, previous: undefined })
+    return this.#outcomes.filter(
+      ({ operation, errno }) => errno === 0 && isDeepStrictEqual(bare(operation), bare(wanted)),
+    ).length
   }
 
-  /** How often this knob was written successfully with this value. */
-  timesWritten(write: WriteKnob): number {
-    return this.#outcomes.filter(
-      ({ operation, errno }) =>
-        errno === 0 &&
-        operation.kind === 'write-knob' &&
-        operation.hierarchy === write.hierarchy &&
-        operation.path === write.path &&
-        operation.knob === write.knob &&
-        operation.value === write.value,
-    ).length
+  /**
+   * True when an outcome cannot be shrugged off. A thread that has ended is data; a thread that is no vCPU and that
+   * the kernel will not move stays where it is, and the report says so.
+   */
+  isFatal(outcome: OperationOutcome): boolean {
+    if (outcome.errno > 0) return true
+    const isVital = outcome.operation.kind === 'move-process' || this.#isVcpuMove(outcome.operation)
+    return isVital && refusedIds(outcome).length > 0
   }
 
   report(plan: Plan): Report {
     const strangers = new Set(this.#putBack.map(({ tid }) => tid))
-    const moved = this.#outcomes.filter(({ operation }) => isVcpuMove(operation)).flatMap(written)
+    const moved = this.#outcomes.filter(({ operation }) => this.#isVcpuMove(operation)).flatMap(written)
     return {
       sandbox: plan.sandbox,
-      isChanged: this.#outcomes.some(({ errno }) => errno === 0),
+      isChanged: this.#outcomes.some(hasChanged),
       looks: this.#looks,
       operations: this.#outcomes,
       placed: unique(moved.filter((tid) => !strangers.has(tid))),
@@ -66,9 +74,13 @@ export class Ledger {
       left: plan.stages.flatMap(({ operations }) =>
         operations.flatMap((operation) => this.#leftBy(operation)),
       ),
-      unlimited: this.#outcomes.flatMap(lifted),
+      unlimited: lifted(this.#outcomes),
       warnings: plan.warnings,
     }
+  }
+
+  #isVcpuMove(operation: Operation): boolean {
+    return operation.kind === 'move-threads' && operation.path === this.#leaf
   }
 
   #leftBy(operation: Operation): readonly LeftThread[] {
@@ -87,18 +99,10 @@ export class Ledger {
   }
 }
 
-/**
- * True when an outcome cannot be shrugged off. A thread that has ended is data; a thread that is no vCPU and that the
- * kernel will not move stays where it is, and the report says so.
- */
-export function isFatal(outcome: OperationOutcome): boolean {
-  if (outcome.errno > 0) return true
-  const refused = outcome.ids.filter(({ errno }) => errno > 0 && errno !== ESRCH)
-  return refused.length > 0 && (outcome.operation.kind === 'move-process' || isVcpuMove(outcome.operation))
-}
-
-function isVcpuMove(operation: Operation): operation is MoveThreads {
-  return operation.kind === 'move-threads' && operation.path.endsWith(childPath('', VCPU_LEAF))
+/** A move changes something when it has moved somebody. */
+function hasChanged({ operation, errno, ids }: OperationOutcome): boolean {
+  const isMove = operation.kind === 'move-threads' || operation.kind === 'move-process'
+  return errno === 0 && (!isMove || ids.some((id) => id.errno === 0))
 }
 
 function written(outcome: OperationOutcome): readonly number[] {
@@ -109,13 +113,18 @@ function vanished(outcome: OperationOutcome): readonly number[] {
   return outcome.ids.filter(({ errno }) => errno === ESRCH).map(({ id }) => id)
 }
 
-function lifted({ operation, errno }: OperationOutcome): readonly string[] {
-  const isLifted =
-    errno === 0 &&
-    operation.kind === 'write-knob' &&
-    operation.knob === 'cpu.cfs_quota_us' &&
-    operation.value === '-1'
-  return isLifted ? [`${operation.hierarchy}:${operation.path} ${operation.knob}`] : []
+/** Quotas that were in force before the first write and are not after the last. */
+function lifted(outcomes: readonly OperationOutcome[]): readonly string[] {
+  const quotas = new Map<string, { readonly before: string | null; readonly now: string }>()
+  for (const { operation, errno } of outcomes) {
+    if (errno !== 0 || operation.kind !== 'write-knob' || operation.knob !== 'cpu.cfs_quota_us') continue
+    const name = `${operation.hierarchy}:${operation.path} ${operation.knob}`
+    const { before } = quotas.get(name) ?? { before: operation.previous }
+    quotas.set(name, { before, now: operation.value })
+  }
+  return [...quotas].flatMap(([name, { before, now }]) =>
+    now === NO_QUOTA && before !== NO_QUOTA ? [name] : [],
+  )
 }
 
 function unique(numbers: readonly number[]): readonly number[] {

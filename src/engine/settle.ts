@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { CgroupError, VmcgError } from '../errors'
-import type { Desired } from '../plan/desired'
+import { type Desired, sandboxPaths } from '../plan/desired'
 import type { Observed } from '../plan/observed'
 import { knobValue } from '../plan/observed'
 import type { Plan, Stage, WriteKnob } from '../plan/operations'
@@ -9,7 +9,7 @@ import { planSandbox } from '../plan/plan-sandbox'
 import type { OperationOutcome, StageExecutor } from './execute'
 import { explain } from './explain'
 import type { SubmitOptions } from './lane'
-import { isFatal, Ledger } from './ledger'
+import { Ledger } from './ledger'
 import type { Report } from './report'
 import { type Identify, putBackStrangers } from './strangers'
 
@@ -29,38 +29,41 @@ export interface SettleOptions extends SubmitOptions {
 }
 
 const MAX_ROUNDS = 5
+/** The second is for what somebody else has written between the first and the look. */
+const MAX_WRITES = 2
 
 /**
  * Observe, plan, execute, and look again until a look finds nothing amiss, at most five times: threads are born and
- * die meanwhile, and somebody else may write.
+ * die meanwhile, and somebody else may write. Threads that are not placed then are in the report; a limit that is not
+ * in force is an error.
  *
  * @throws the first refusal of the kernel, with the report of what was done; the limits that were written before it
  *   in its stage are taken back. `ERR_VMCG_PLAN_STALE`; `ERR_VMCG_VERIFY` for a knob that reads differently from what
- *   was written, twice. What planning throws.
+ *   was written twice, or at the last look. What planning throws.
  */
 export async function settle(
   look: () => Promise<Look>,
   execute: StageExecutor,
   options: SettleOptions,
 ): Promise<Report> {
-  const ledger = new Ledger()
-  const lookAgain = async () => {
-    const now = await look()
-    ledger.addLook(now.missing)
-    return { ...now, plan: planSandbox(now.desired, now.observed) }
+  const first = await look()
+  const ledger = new Ledger(sandboxPaths(first.desired).vcpu)
+  const planned = (seen: Look) => {
+    ledger.addLook(seen.missing)
+    return { ...seen, plan: planSandbox(seen.desired, seen.observed) }
   }
-  let now = await lookAgain()
+  let now = planned(first)
   refuseStale(options.plan, now.plan)
   let isRetried = false
-  for (let round = 0; round < MAX_ROUNDS && !isEmptyPlan(now.plan); round += 1) {
-    refuseUnkept(ledger, now.plan, now.observed)
+  for (let round = 1; round <= MAX_ROUNDS && !isEmptyPlan(now.plan); round += 1) {
+    refuseUnkept(ledger, now.plan, now.observed, MAX_WRITES)
     const failed = await runStages(now, execute, ledger, options)
     const before = now
-    now = await lookAgain()
+    now = planned(await look())
     if (failed !== undefined) {
       // Somebody else may have written in between: worth one more try, unless a fresh look gives the same stage again.
       const isSame = isDeepStrictEqual(stageNamed(now.plan, failed.stage.name), failed.stage)
-      if (isRetried || isSame) {
+      if (isRetried || isSame || round === MAX_ROUNDS) {
         const error = explain(failed.outcome, before.plan, before.observed)
         throw Object.assign(error, { report: ledger.report(now.plan) })
       }
@@ -69,6 +72,7 @@ export async function settle(
       break
     }
   }
+  refuseUnkept(ledger, now.plan, now.observed, 0)
   return ledger.report(now.plan)
 }
 
@@ -90,7 +94,7 @@ async function runStages(
       const operations = putBackStrangers(outcomes, observed, options.identify)
       if (operations.length > 0) ledger.addPutBack(await execute(plan, { name: stage.name, operations }, {}))
     }
-    const outcome = outcomes.find(isFatal)
+    const outcome = outcomes.find((one) => ledger.isFatal(one))
     if (outcome !== undefined) {
       ledger.add(await takeBack(plan, stage, outcomes, execute))
       return { stage, outcome }
@@ -125,29 +129,43 @@ function refuseStale(given: Plan | undefined, current: Plan): void {
   )
 }
 
-function refuseUnkept(ledger: Ledger, plan: Plan, observed: Observed): void {
+/** Throws for what is amiss though it was written `times` times or more. Threads are not meant: they come and go. */
+function refuseUnkept(ledger: Ledger, plan: Plan, observed: Observed, times: number): void {
   for (const operation of operationsOf(plan)) {
-    if (operation.kind !== 'write-knob' || ledger.timesWritten(operation) < 2) continue
-    const hierarchy = observed.hierarchies.find(({ id }) => id === operation.hierarchy)
-    const kept = knobValue(hierarchy?.cgroups[operation.path], operation.knob)
-    const path = `${plan.mounts[operation.hierarchy] ?? ''}${operation.path}/${operation.knob}`
+    if (operation.kind === 'move-process' || operation.kind === 'move-threads') continue
+    const done = ledger.timesDone(operation)
+    if (done < times) continue
+    const directory = `${plan.mounts[operation.hierarchy] ?? ''}${operation.path}`
+    const { path, value, amiss } =
+      operation.kind === 'write-knob'
+        ? {
+            path: `${directory}/${operation.knob}`,
+            value: operation.value,
+            amiss: `should read ${operation.value} and reads ${readKnob(observed, operation) ?? 'nothing'}`,
+          }
+        : { path: directory, value: undefined, amiss: 'is not there as it was made' }
     throw new CgroupError(
       'ERR_VMCG_VERIFY',
-      `sandbox ${plan.sandbox}: ${operation.value} was written to ${path} twice, and it still reads ${kept ?? 'nothing'}`,
+      `sandbox ${plan.sandbox}: ${path} ${amiss} (${operation.kind}, done ${done} times)`,
       {
         path,
-        value: operation.value,
-        hint: 'either the kernel keeps another value or somebody else writes it too',
+        value,
+        hint: 'either the kernel keeps something else or somebody else writes here too',
         report: ledger.report(plan),
       },
     )
   }
 }
 
-/** The same moves are wanted again and the kernel has refused some of them: trying on would not help. */
+function readKnob({ hierarchies }: Observed, { hierarchy, path, knob }: WriteKnob): string | undefined {
+  return knobValue(hierarchies.find(({ id }) => id === hierarchy)?.cgroups[path], knob)
+}
+
+/** Nothing but moves is left, the same ones again, and the kernel has refused some of them: trying on would not help. */
 function isStuck(ledger: Ledger, before: Plan, now: Plan): boolean {
-  const isSame = isDeepStrictEqual(before.stages, now.stages)
-  return isSame && ledger.report(now).left.some(({ code }) => code !== 'EAGAIN')
+  const isPlacement = now.stages.every(({ name }) => name === 'placement')
+  const isSame = isDeepStrictEqual(stageNamed(before, 'placement'), stageNamed(now, 'placement'))
+  return isPlacement && isSame && ledger.report(now).left.some(({ code }) => code !== 'EAGAIN')
 }
 
 function stageNamed(plan: Plan, name: Stage['name']): Stage | undefined {
