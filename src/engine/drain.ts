@@ -31,8 +31,8 @@ export interface DrainOptions extends SubmitOptions {
 }
 
 const ENOENT = 2
-const ESRCH = 3
 const EBUSY = 16
+const ENODEV = 19
 const DEADLINE_MS = 5000
 const FIRST_PAUSE_MS = 1
 const LONGEST_PAUSE_MS = 64
@@ -72,7 +72,7 @@ export async function drain(
   }
 }
 
-/** @returns true when a directory was still busy. */
+/** @returns true when a directory was still busy, or threads had nowhere to go. */
 async function runTeardown(
   { plan, observed }: TeardownLook,
   execute: StageExecutor,
@@ -97,9 +97,9 @@ async function runTeardown(
       for (const id of outcome.ids) {
         if (id.errno === 0 && !strangers.has(id.id)) moved.set(id.id, where)
       }
-      if (outcome.errno > 0 || outcome.ids.some((id) => id.errno > 0 && id.errno !== ESRCH)) {
-        throw explain(outcome, plan, observed)
-      }
+      // The cgroup that they came from has gone since the look: the next one finds another place for them.
+      if (errno === ENOENT || errno === ENODEV) isBusy = true
+      else if (errno > 0) throw explain(outcome, plan, observed)
     }
   }
   return isBusy
