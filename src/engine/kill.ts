@@ -13,7 +13,7 @@ const PAUSE_MS = 5
  * Kills every thread's process until a look finds none: what is forked meanwhile is found by the next look.
  *
  * @param look the threads that are there now.
- * @throws `ERR_VMCG_BUSY` when this very process is among them, before anything is killed, and when some are still
+ * @throws `EPERM` for a process of somebody else's; `ERR_VMCG_BUSY` when this very process is among them, before anything is killed, and when some are still
  *   there after five seconds (a process in uninterruptible sleep).
  */
 export async function killAll(
@@ -40,16 +40,24 @@ export async function killAll(
         hint: `cat /proc/${tids[0]}/stack`,
       })
     }
-    for (const tid of tids) kill(tid)
+    for (const tid of tids) kill(tid, name)
     await pause(PAUSE_MS, options.signal)
   }
 }
 
-/** kill(2) on the id of any thread signals its whole process. */
-function kill(tid: number): void {
+/** kill(2) on the id of any thread signals its whole process; 0 and below would mean whole groups of processes. */
+function kill(tid: number, name: string): void {
+  if (tid <= 0) return
   try {
     process.kill(tid, 'SIGKILL')
-  } catch (error) {
-    if (Reflect.get(Object(error), 'code') !== 'ESRCH') throw error
+  } catch (cause) {
+    const code: unknown = Reflect.get(Object(cause), 'code')
+    if (code === 'ESRCH') return
+    throw new VmcgError(String(code), `${name}: cannot kill thread ${tid}`, {
+      cause,
+      syscall: 'kill',
+      value: String(tid),
+      hint: `to see whose it is: ps -L -o pid,user,args ${tid}`,
+    })
   }
 }
