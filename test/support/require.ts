@@ -38,6 +38,10 @@ const REQUIREMENTS = {
     holds: () => ['cpu', 'cpuacct', 'cpuset'].every(mountsV1),
     remedy: 'a host with cpu, cpuacct and cpuset as cgroup v1 hierarchies',
   },
+  'devices-v1': {
+    holds: () => mountsV1('devices'),
+    remedy: 'a host with devices as a cgroup v1 hierarchy',
+  },
   kvm: {
     holds: () => usable('/dev/kvm', constants.R_OK | constants.W_OK),
     remedy: 'a host where /dev/kvm opens',
