@@ -2,22 +2,10 @@ import * as fc from 'fast-check'
 import { deviceRule, formatDeviceRule, overlaps } from '../../src/model/device-rule'
 import type { LinuxDeviceCgroup } from '../../src/model/generated/oci'
 import { mergeResources } from '../../src/model/merge'
+import { ociRule as rule } from '../support/device-rules'
 import { forAll } from '../support/for-all'
 
 const DENY_ALL: LinuxDeviceCgroup = { allow: false, access: 'rwm' }
-
-/** `'allow c 1:3 rw'` as an OCI rule. */
-function rule(text: string): LinuxDeviceCgroup {
-  const [verdict, type, numbers = '', access = ''] = text.split(' ')
-  const [major, minor] = numbers.split(':')
-  return {
-    allow: verdict === 'allow',
-    type: type === 'c' || type === 'b' ? type : 'a',
-    ...(major !== '*' && { major: Number(major) }),
-    ...(minor !== '*' && { minor: Number(minor) }),
-    access,
-  }
-}
 
 function merged(...lists: string[][]): string[] {
   const containers = lists.map((list, index) => ({
