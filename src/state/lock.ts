@@ -23,7 +23,8 @@ const RETRY_MS = 10
  * Takes flock(2) on a file, waiting for whoever holds it. The kernel releases it when the holder ends, however it
  * ends. The file holds the pid of its holder, for the message that others get.
  *
- * @throws `ERR_VMCG_BUSY` after `timeoutMs`, naming the holder; the kernel's error where the file cannot be opened.
+ * @throws `ERR_VMCG_BUSY` after `timeoutMs`, naming the holder; the kernel's error where the file cannot be opened,
+ *   `ERR_VMCG_STATE` where it cannot be written; `signal.reason` after an abort.
  */
 export async function takeLock(path: string, options: LockOptions): Promise<HeldLock> {
   const deadline = performance.now() + options.timeoutMs
@@ -44,8 +45,13 @@ export async function takeLock(path: string, options: LockOptions): Promise<Held
 }
 
 function held(path: string, fd: number): HeldLock {
-  ftruncateSync(fd)
-  writeSync(fd, `${process.pid}\n`, 0)
+  try {
+    ftruncateSync(fd)
+    writeSync(fd, `${process.pid}\n`, 0)
+  } catch (cause) {
+    native().closeFd(fd)
+    throw new VmcgError('ERR_VMCG_STATE', `the lock file ${path} cannot be written`, { cause, path })
+  }
   return {
     removeFile: () => unlinkSync(path),
     release: () => {

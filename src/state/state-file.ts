@@ -84,12 +84,17 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-/** Writes to a temporary file, syncs it and renames it into place: a reader finds the old state or the new one. */
+/**
+ * Writes to a temporary file, syncs it and renames it into place: a reader finds the old state or the new one. What a
+ * crash has left of a temporary file is not taken up, since its mode may be another.
+ *
+ * @throws `ERR_VMCG_STATE`; the old state is then still there.
+ */
 export async function writeState(path: string, state: SandboxState): Promise<void> {
   const temporary = `${path}.new`
   try {
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
-    const file = await open(temporary, flags, 0o600)
+    await removeIfThere(temporary)
+    const file = await open(temporary, 'wx', 0o600)
     try {
       await file.writeFile(`${JSON.stringify(state)}\n`)
       await file.sync()
@@ -98,11 +103,21 @@ export async function writeState(path: string, state: SandboxState): Promise<voi
     }
     await rename(temporary, path)
   } catch (cause) {
+    await removeIfThere(temporary).catch(() => undefined)
     throw new VmcgError('ERR_VMCG_STATE', `the state file ${path} cannot be written`, { cause, path })
   }
 }
 
+/** @throws `ERR_VMCG_STATE` for a file that is there and cannot be removed. */
 export async function removeState(path: string): Promise<void> {
+  try {
+    await removeIfThere(path)
+  } catch (cause) {
+    throw new VmcgError('ERR_VMCG_STATE', `the state file ${path} cannot be removed`, { cause, path })
+  }
+}
+
+async function removeIfThere(path: string): Promise<void> {
   await unlink(path).catch((error: unknown) => {
     if (Reflect.get(Object(error), 'code') !== 'ENOENT') throw error
   })
