@@ -1,4 +1,6 @@
 import { readdirSync } from 'node:fs'
+import { QemuHypervisor } from '../../src/hypervisor/qemu'
+import { Sandbox } from '../../src/sandbox'
 import { Bench, container } from '../support/bench'
 import {
   CONTROLLERS,
@@ -77,9 +79,11 @@ describeWith(['root', 'cgroup-v1', 'python'], 'two sandboxes under one parent', 
 describeWith(['root', 'cgroup-v1', 'qemu', 'kvm'], '200 lives of a sandbox around one QEMU', () => {
   test('leave no cgroup, file, descriptor, process, thread or growing memory', async () => {
     const qemu = await bench.qemu({ iothreads: 1 })
+    const { parent, stateDir } = bench
+    // Not by the bench, which would remember each of them until the end.
     const live = async () => {
-      const hypervisor = await bench.connect(qemu)
-      const sandbox = await bench.sandbox({ containers: [LIMITS] })
+      const hypervisor = await QemuHypervisor.connect({ socket: qemu.sockets[0] })
+      const sandbox = await Sandbox.create({ id: 'vm', parent, stateDir, containers: [LIMITS] })
       await sandbox.attach(hypervisor)
       expect((await sandbox.apply()).placed).toHaveLength(4)
       await sandbox.destroy()
