@@ -162,7 +162,7 @@ export class Sandbox {
     return this.#queue.run(() => {
       this.#refuseClosed()
       return this.#session.plan(this.#merged(), this.#hypervisor?.hypervisor, options)
-    })
+    }, options.signal)
   }
 
   /**
@@ -277,7 +277,7 @@ export class Sandbox {
     return this.#queue.run(() => {
       this.#refuseClosed()
       return this.#store.locked({ timeoutMs: this.#lockTimeoutMs, signal: options.signal }, act)
-    })
+    }, options.signal)
   }
 
   #refuseClosed(): void {

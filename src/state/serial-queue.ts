@@ -2,9 +2,21 @@
 export class SerialQueue {
   #last: Promise<unknown> = Promise.resolve()
 
-  run<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(task)
-    this.#last = result.catch(() => undefined)
-    return result
+  /**
+   * @param signal gives the task's place up while it has not begun: it rejects at once, and never runs.
+   * @throws `signal.reason` after an abort; what the task throws.
+   */
+  run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const giveUp = () => reject(signal?.reason)
+      signal?.addEventListener('abort', giveUp, { once: true })
+      const turn = this.#last.then(() => {
+        signal?.removeEventListener('abort', giveUp)
+        signal?.throwIfAborted()
+        return task()
+      })
+      this.#last = turn.catch(() => undefined)
+      turn.then(resolve, reject)
+    })
   }
 }

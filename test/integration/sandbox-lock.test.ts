@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import type { HypervisorThreads } from '../../src/hypervisor/hypervisor'
 import { Bench, container } from '../support/bench'
-import { exists } from '../support/cgroup-v1'
+import { exists, placeOf } from '../support/cgroup-v1'
 import { runChild } from '../support/child-process'
-import { operationsDuring } from '../support/operations'
+import { onOperation, operationsDuring } from '../support/operations'
 import { describeWith } from '../support/require'
 import { hypervisorOf } from '../support/stand-in'
 
@@ -121,6 +121,43 @@ describeWith(['root', 'cgroup-v1', 'python'], 'two objects for one sandbox', () 
     await expect(first.apply()).rejects.toMatchObject({ code: 'ERR_VMCG_DESTROYED' })
     expect((await first.destroy()).removed).toEqual([])
     expect(exists('cpu', `${bench.parent}/vm`)).toBe(false)
+  })
+})
+
+describeWith(['root', 'cgroup-v1', 'python'], 'an abort while an earlier call still works', () => {
+  test('rejects at once, and what was taken back never runs', async () => {
+    const vmm = await bench.standIn()
+    const vcpus = await vmm.start(1)
+    const slow = slowAnswer(vcpus)
+    const sandbox = await bench.sandbox({ containers: [LIMITS] })
+    await sandbox.attach({ ...hypervisorOf(vmm.pid, () => vcpus), threads: slow.threads })
+    const applying = sandbox.apply()
+    await slow.asked
+    const reason = new Error('changed my mind')
+    const controller = new AbortController()
+    const destroying = sandbox.destroy({ signal: controller.signal })
+    controller.abort(reason)
+    await expect(destroying).rejects.toBe(reason)
+    slow.answer()
+    expect((await applying).placed).toEqual(vcpus)
+    expect((await sandbox.refresh()).isChanged).toBe(false)
+  })
+
+  test('of its own leaves a started write done, and the next apply goes on from there', async () => {
+    const vmm = await bench.standIn()
+    const vcpus = await vmm.start(2)
+    const sandbox = await bench.sandbox({ containers: [LIMITS] })
+    await sandbox.attach(hypervisorOf(vmm.pid, () => vcpus))
+    const reason = new Error('changed my mind')
+    const controller = new AbortController()
+    const applying = onOperation(
+      () => controller.abort(reason),
+      () => sandbox.apply({ signal: controller.signal }),
+    )
+    await expect(applying).rejects.toBe(reason)
+    expect(exists('cpu', `${bench.parent}/vm/vcpu`)).toBe(true)
+    expect(placeOf(vmm.pid)).toEqual(placeOf(process.pid))
+    expect((await sandbox.apply()).placed).toEqual(vcpus)
   })
 })
 
