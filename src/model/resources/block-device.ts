@@ -1,4 +1,4 @@
-import { integer } from './fields'
+import { requiredInteger } from './fields'
 
 /** dev_t of include/linux/kdev_t.h: 12 and 20 bits. The kernel shifts without a look, so a larger one is another device. */
 const MAX_MAJOR = 2 ** 12 - 1
@@ -9,7 +9,7 @@ export function deviceName(
   field: string,
   device: { readonly major: number; readonly minor: number },
 ): string {
-  const major = integer(`${field}.major`, device.major ?? Number.NaN, { min: 0, max: MAX_MAJOR })
-  const minor = integer(`${field}.minor`, device.minor ?? Number.NaN, { min: 0, max: MAX_MINOR })
+  const major = requiredInteger(`${field}.major`, device.major, { min: 0, max: MAX_MAJOR })
+  const minor = requiredInteger(`${field}.minor`, device.minor, { min: 0, max: MAX_MINOR })
   return `${major}:${minor}`
 }

@@ -1,3 +1,4 @@
+import { isVmcgError } from '../../errors'
 import { formatCpuList, parseCpuList } from '../cpu-list'
 import type { LinuxCpu } from '../generated/oci'
 import { refuse } from './fields'
@@ -24,7 +25,8 @@ function canonical(field: string, list: string): string {
   try {
     return formatCpuList(parseCpuList(list))
   } catch (error) {
-    const why = error instanceof Error ? `is malformed: ${error.message}` : 'is malformed'
+    if (!isVmcgError(error)) throw error
+    const why = `is malformed: ${error.message}`
     throw refuse('ERR_VMCG_INVALID_ARGUMENT', field, list, why, 'write numbers and ranges, such as 0-3,8')
   }
 }

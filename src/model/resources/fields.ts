@@ -48,7 +48,14 @@ export function integer(field: string, value: unknown, { min, max, note = '' }: 
   return value
 }
 
-/** The same for a field whose 0 means "not set", as runc takes it (the Go types of the spec have 0 for both). */
+/** The same for a field that its object cannot be without. */
+export function requiredInteger(field: string, value: unknown, range: Range): number {
+  const number = integer(field, value, range)
+  if (number === undefined) throw refuse('ERR_VMCG_INVALID_ARGUMENT', field, value, 'is no number')
+  return number
+}
+
+/** An integer of a field whose 0 means "not set", as runc takes it (the Go types of the spec have 0 for both). */
 export function integerUnlessZero(field: string, value: unknown, range: Range): number | undefined {
   return value === 0 ? undefined : integer(field, value, range)
 }

@@ -1,5 +1,5 @@
 import type { LinuxHugepageLimit } from '../generated/oci'
-import { entries, integer } from './fields'
+import { entries, requiredInteger } from './fields'
 import { checkPageSize } from './huge-page-size'
 import type { Demand, KnobTexts } from './knob'
 
@@ -23,7 +23,7 @@ export function hugetlbDemands(limits: readonly LinuxHugepageLimit[], now: KnobT
     const { used, reserved } = hugetlbKnobs(checkPageSize(`${name}.pageSize`, entry.pageSize))
     const field = `${name}.limit`
     const range = { min: 0, max: Number.MAX_SAFE_INTEGER, note: ' bytes' }
-    const value = String(integer(field, entry.limit ?? Number.NaN, range))
+    const value = String(requiredInteger(field, entry.limit, range))
     const files = now.areKnown && now.has(reserved) ? [used, reserved] : [used]
     return files.map((file): Demand => ({ controller: 'hugetlb', file, value, field }))
   })

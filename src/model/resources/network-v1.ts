@@ -1,5 +1,5 @@
 import type { LinuxInterfacePriority, LinuxNetwork } from '../generated/oci'
-import { entries, integer, refuse } from './fields'
+import { entries, integer, refuse, requiredInteger } from './fields'
 import { placeOf } from './keyed-lines'
 import type { Demand } from './knob'
 
@@ -28,7 +28,7 @@ export function netPrioDemands(network: LinuxNetwork): Demand[] {
 
 function priority(field: string, entry: LinuxInterfacePriority): Demand {
   const name = interfaceName(`${field}.name`, entry.name)
-  const value = integer(`${field}.priority`, entry.priority ?? Number.NaN, UINT32)
+  const value = requiredInteger(`${field}.priority`, entry.priority, UINT32)
   return {
     controller: 'net_prio',
     file: 'net_prio.ifpriomap',

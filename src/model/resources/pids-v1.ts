@@ -11,9 +11,9 @@ const MAX_PIDS = 4_194_304
  *
  * Source: OCI runtime-spec config-linux.md, pids; kernel/cgroup/pids.c, pids_max_write.
  */
-export function pidsDemands(pids: LinuxPids): Demand[] {
+export function pidsDemands(pids: LinuxPids | undefined): Demand[] {
   const note = ' tasks (-1 is no limit)'
-  const limit = integer('pids.limit', pids.limit, { min: -1, max: MAX_PIDS, note })
+  const limit = integer('pids.limit', pids?.limit, { min: -1, max: MAX_PIDS, note })
   if (limit === undefined) return []
   const value = limit === -1 ? 'max' : String(limit)
   return [{ controller: 'pids', file: 'pids.max', value, field: 'pids.limit' }]

@@ -46,10 +46,7 @@ const CONTROLLERS: readonly Controller[] = [
     demands: ({ memory }, now) => memoryDemands(section('memory', memory) ?? {}, now),
     arrange: arrangeMemory,
   },
-  {
-    name: 'pids',
-    demands: ({ pids }) => (pids === undefined ? [] : pidsDemands(section('pids', pids) ?? pids)),
-  },
+  { name: 'pids', demands: ({ pids }) => pidsDemands(section('pids', pids)) },
   {
     name: 'blkio',
     demands: ({ blockIO }, now) => blkioDemands(section('blockIO', blockIO) ?? {}, now),
@@ -88,13 +85,8 @@ export function resourceWrites(
   const now = new KnobTexts(observed)
   return CONTROLLERS.flatMap(({ name, demands, arrange }) => {
     const asked = demands(resources, now)
-    const all = [
-      ...asked,
-      ...lifts(
-        previous.filter(({ controller }) => controller === name),
-        asked,
-      ),
-    ]
+    const written = previous.filter(({ controller }) => controller === name)
+    const all = [...asked, ...lifts(written, asked)]
     const arranged = arrange === undefined ? all : arrange(all, now, pageSize)
     return arranged.filter((demand) => isPending(demand, now, pageSize))
   }).map(({ controller, file, value }) => ({ controller, file, value }))
