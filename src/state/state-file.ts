@@ -140,17 +140,44 @@ function checkState(value: unknown, path: string): SandboxState {
   return value
 }
 
+type Check = (value: unknown) => boolean
+
+const isText: Check = (value) => typeof value === 'string'
+const isObject: Check = (value) => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isNumber: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0
+const isPid: Check = (value) => isNumber(value) && value !== 0
+
+function oneOf(...values: readonly unknown[]): Check {
+  return (value) => values.includes(value)
+}
+
+function listOf(check: Check): Check {
+  return (value) => Array.isArray(value) && value.every(check)
+}
+
+function shapeOf(fields: Readonly<Record<string, Check>>): Check {
+  return (value) =>
+    isObject(value) &&
+    Object.entries(fields).every(([name, check]) => check(Reflect.get(Object(value), name)))
+}
+
+const checkShape = shapeOf({
+  schema: oneOf(1),
+  driver: oneOf('cgroupfs'),
+  id: isText,
+  parent: isText,
+  nonce: isText,
+  containers: listOf(shapeOf({ id: isText })),
+  applied: (value) => value === null || isObject(value),
+  claimed: listOf(isText),
+  managed: listOf(shapeOf({ hierarchy: isText, path: isText, knob: isText })),
+  processes: listOf(
+    shapeOf({ pid: isPid, startTime: isNumber, role: oneOf('vmm', 'helper'), origins: isObject }),
+  ),
+})
+
 function isState(value: unknown): value is SandboxState {
-  const field = (name: string): unknown => Reflect.get(Object(value), name)
-  const isText = (name: string) => typeof field(name) === 'string'
-  const isList = (name: string) => Array.isArray(field(name))
-  return (
-    field('schema') === 1 &&
-    field('driver') === 'cgroupfs' &&
-    ['id', 'parent', 'nonce'].every(isText) &&
-    ['containers', 'claimed', 'managed', 'processes'].every(isList) &&
-    typeof field('applied') === 'object'
-  )
+  return checkShape(value)
 }
 
 function damaged(path: string, cause: unknown): VmcgError {
