@@ -1,0 +1,86 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SandboxStore } from '../../src/state/sandbox-store'
+import { SerialQueue } from '../../src/state/serial-queue'
+
+describe('the store of a sandbox', () => {
+  const where = { driver: 'cgroupfs', parent: '/kata', id: 'vm1' } as const
+  const now = { timeoutMs: 0 }
+  let directory: string
+  let store: SandboxStore
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'vmcg-test-'))
+    store = new SandboxStore(directory, where)
+  })
+
+  afterEach(() => rmSync(directory, { recursive: true }))
+
+  it('begins with a state of its own nonce, which is not on disk yet', async () => {
+    const fresh = store.fresh()
+    expect(fresh).toMatchObject({ ...where, schema: 1, applied: null, processes: [] })
+    expect(fresh.nonce).toMatch(/^[0-9a-f]{32}$/)
+    expect(store.fresh().nonce).not.toBe(fresh.nonce)
+    expect(await store.read()).toBeUndefined()
+  })
+
+  it('gives back what another object of the same sandbox has written', async () => {
+    const state = store.fresh()
+    await store.write(state)
+    expect(await new SandboxStore(directory, where).read()).toEqual(state)
+    expect(await new SandboxStore(directory, { ...where, id: 'vm2' }).read()).toBeUndefined()
+  })
+
+  it('lets one act at a time, and the next when that has failed', async () => {
+    await store.locked(now, async () => {
+      await expect(new SandboxStore(directory, where).locked(now, async () => 1)).rejects.toMatchObject({
+        code: 'ERR_VMCG_BUSY',
+      })
+    })
+    const failure = new Error('failed')
+    await expect(store.locked(now, () => Promise.reject(failure))).rejects.toBe(failure)
+    expect(await store.locked(now, async () => 2)).toBe(2)
+  })
+
+  it('does not stand in the way of another sandbox', async () => {
+    const other = new SandboxStore(directory, { ...where, id: 'vm2' })
+    expect(await store.locked(now, () => other.locked(now, async () => 'both'))).toBe('both')
+  })
+
+  it('leaves nothing behind when it is removed', async () => {
+    await store.write(store.fresh())
+    await store.locked(now, (lock) => store.remove(lock))
+    expect(readdirSync(directory)).toEqual([])
+  })
+})
+
+describe('a serial queue', () => {
+  const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+  it('runs tasks one after the other, in the order they came', async () => {
+    const queue = new SerialQueue()
+    const log: string[] = []
+    const task = (name: string, ms: number) =>
+      queue.run(async () => {
+        log.push(`${name} begins`)
+        await later(ms)
+        log.push(`${name} ends`)
+        return name
+      })
+    expect(await Promise.all([task('a', 5), task('b', 0)])).toEqual(['a', 'b'])
+    expect(log).toEqual(['a begins', 'a ends', 'b begins', 'b ends'])
+  })
+
+  it('goes on after a task that fails or throws', async () => {
+    const queue = new SerialQueue()
+    const rejected = queue.run(() => Promise.reject(new Error('rejected')))
+    const thrown = queue.run(() => {
+      throw new Error('thrown')
+    })
+    const fine = queue.run(async () => 'fine')
+    await expect(rejected).rejects.toThrow('rejected')
+    await expect(thrown).rejects.toThrow('thrown')
+    expect(await fine).toBe('fine')
+  })
+})
