@@ -1,0 +1,94 @@
+import { managedWith, managedWithoutLifted, neededControllers, sandboxPaths } from '../../src/plan/desired'
+import { knobValue, parentPath, pathChain } from '../../src/plan/observed'
+import { operationsOf } from '../../src/plan/operations'
+import { planSandbox } from '../../src/plan/plan-sandbox'
+import { desired, hierarchy, LEAF, observed, SANDBOX } from '../support/sandbox-states'
+
+const paths = sandboxPaths(desired())
+const inCpu = (path: string, knob: string) => ({ hierarchy: 'cpu', path, knob })
+
+describe('the controllers that a sandbox needs', () => {
+  const names = (...[resources, managed]: [object, { hierarchy: string; path: string; knob: string }[]]) =>
+    neededControllers({ resources, managed }).map(({ name, isRequired }) => `${name}${isRequired ? '!' : ''}`)
+
+  it.each([
+    ['nothing asked for', {}, [], ['cpu!', 'cpuacct']],
+    ['CPUs', { cpu: { cpus: '0' } }, [], ['cpu!', 'cpuacct', 'cpuset!']],
+    ['memory nodes', { cpu: { mems: '0' } }, [], ['cpu!', 'cpuacct', 'cpuset!']],
+    ['an empty list', { cpu: { cpus: '' } }, [], ['cpu!', 'cpuacct']],
+    ['CPUs asked for before', {}, [inCpu(LEAF, 'cpuset.cpus')], ['cpu!', 'cpuacct', 'cpuset']],
+    ['a quota set before', {}, [inCpu(LEAF, 'cpu.cfs_quota_us')], ['cpu!', 'cpuacct']],
+  ])('with %s', (_, resources, managed, expected) => {
+    expect(names(resources, managed)).toEqual(expected)
+  })
+})
+
+describe('the knobs that vmcg answers for', () => {
+  const resources = { cpu: { shares: 512, quota: 50000, period: 50000, cpus: '1' } }
+  const state = observed([hierarchy('cpu'), hierarchy('cpuset')])
+  const operations = operationsOf(planSandbox(desired({ resources, vcpus: [102] }), state))
+
+  it('are those that it writes in its own cgroups, not in the parent that others share', () => {
+    expect(managedWith([], operations, paths).map(({ path, knob }) => `${path} ${knob}`)).toEqual([
+      `${SANDBOX} cpu.shares`,
+      `${LEAF} cpu.cfs_period_us`,
+      `${LEAF} cpu.cfs_quota_us`,
+      `${SANDBOX} cpuset.cpus`,
+      `${LEAF} cpuset.cpus`,
+      `${SANDBOX} cpuset.mems`,
+      `${LEAF} cpuset.mems`,
+    ])
+  })
+
+  it('are listed once, however often they are written', () => {
+    const once = managedWith([], operations, paths)
+    expect(managedWith(once, operations, paths)).toEqual(once)
+  })
+
+  it('are let go of once they are lifted, but cpusets and the weight of the leaf', () => {
+    const managed = [
+      inCpu(SANDBOX, 'cpu.shares'),
+      inCpu(LEAF, 'cpu.shares'),
+      inCpu(LEAF, 'cpu.cfs_quota_us'),
+      inCpu(LEAF, 'cpu.cfs_period_us'),
+      inCpu(LEAF, 'cpuset.cpus'),
+    ]
+    expect(managedWithoutLifted(managed, {}, paths)).toEqual([managed[1], managed[4]])
+    expect(managedWithoutLifted(managed, resources, paths)).toEqual(managed)
+  })
+})
+
+describe('paths', () => {
+  it('are parent, sandbox and leaf', () => {
+    expect(sandboxPaths({ id: 'vm1', parent: '/kata' })).toEqual({
+      parent: '/kata',
+      sandbox: '/kata/vm1',
+      vcpu: '/kata/vm1/vcpu',
+    })
+    expect(sandboxPaths({ id: 'vm1', parent: '/' }).sandbox).toBe('/vm1')
+  })
+
+  it.each([
+    ['/', ['/'], '/'],
+    ['/a', ['/', '/a'], '/'],
+    ['/a/b', ['/', '/a', '/a/b'], '/a'],
+  ])('of all above %s, and of the one above', (path, chain, parent) => {
+    expect(pathChain(path)).toEqual(chain)
+    expect(parentPath(path)).toBe(parent)
+  })
+})
+
+it('a knob has a value only where it can be read', () => {
+  const cgroup = {
+    owner: null,
+    tids: [],
+    knobs: { read: { kind: 'value', value: '' }, blind: { kind: 'write-only' }, gone: { kind: 'absent' } },
+  } as const
+  expect(['read', 'blind', 'gone', 'never'].map((knob) => knobValue(cgroup, knob))).toEqual([
+    '',
+    undefined,
+    undefined,
+    undefined,
+  ])
+  expect(knobValue(undefined, 'read')).toBeUndefined()
+})
