@@ -19,7 +19,9 @@ export interface ObserveRequest {
   /** Cgroups whose knobs matter, but not their threads: those above the sandbox, and those that processes came from. */
   readonly surroundings: (hierarchy: string) => readonly string[]
   /** Cgroups whose threads are wanted as well: the sandbox's own. */
-  readonly own: readonly string[]
+  readonly own: (hierarchy: Hierarchy) => readonly string[]
+  /** Knobs to read beside the usual ones, in every cgroup: what they say above tells what a new cgroup will have. */
+  readonly knobs: readonly string[]
   readonly pids: readonly number[]
 }
 
@@ -33,7 +35,7 @@ const EOPNOTSUPP = 95
 const PF_EXITING = 0x4
 
 /** The knobs that rules about a controller read. */
-const KNOBS: Readonly<Record<string, readonly string[]>> = {
+const USUAL_KNOBS: Readonly<Record<string, readonly string[]>> = {
   cpu: ['cpu.shares', 'cpu.cfs_quota_us', 'cpu.cfs_period_us'],
   cpuset: ['cpuset.cpus', 'cpuset.mems'],
 }
@@ -69,12 +71,16 @@ type ResultAt = (index: number) => OpResult
 
 function askHierarchy(batch: Batch, roots: Roots, hierarchy: Hierarchy, request: ObserveRequest) {
   const root = roots.id(hierarchy.mountPoint)
-  const knobs = hierarchy.controllers.flatMap((controller) => KNOBS[controller] ?? [])
+  const knobs = hierarchy.controllers.flatMap((controller) => [
+    ...(USUAL_KNOBS[controller] ?? []),
+    ...request.knobs.filter((knob) => knob.startsWith(`${controller}.`)),
+  ])
+  const own = request.own(hierarchy)
   const surroundings = request.surroundings(hierarchy.id)
-  const paths = [...new Set([...surroundings, ...request.own])]
+  const paths = [...new Set([...surroundings, ...own])]
   const cgroups = paths.map((path) => {
-    const isOwn = request.own.includes(path)
-    return [path, askCgroup(batch, root, `${hierarchy.mountPoint}${path}`, path, knobs, isOwn)] as const
+    const isOwn = own.includes(path)
+    return [path, askCgroup(batch, root, `${hierarchy.mountPoint}${path}`, path, [...new Set(knobs)], isOwn)] as const
   })
   return (at: ResultAt): ObservedHierarchy => ({
     id: hierarchy.id,

@@ -1,5 +1,6 @@
 import { CgroupError, VmcgError } from '../errors'
-import { type Desired, neededControllers } from '../plan/desired'
+import type { Desired } from '../plan/desired'
+import { neededControllers } from '../plan/needed-controllers'
 import { describeHierarchies, type Host } from './detect'
 import type { Hierarchy } from './hierarchies'
 
@@ -11,7 +12,7 @@ import type { Hierarchy } from './hierarchies'
  */
 export function sandboxHierarchies(
   host: Host,
-  desired: Pick<Desired, 'resources' | 'managed'>,
+  desired: Pick<Desired, 'resources' | 'managed' | 'devices'>,
 ): readonly Hierarchy[] {
   const hierarchies = neededControllers(desired).flatMap(({ name, isRequired }) => {
     const hierarchy = host.controller(name)

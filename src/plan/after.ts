@@ -1,5 +1,6 @@
-import { formatCpuList, parseCpuList } from '../model/cpu-list'
-import type { KnobState, Observed, ObservedCgroup, ObservedHierarchy } from './observed'
+import { devicesListAfter, kernelEcho, newKnobValue } from '../model/resources/echo'
+import type { Observed, ObservedCgroup, ObservedHierarchy } from './observed'
+import { knobValue, parentPath } from './observed'
 import type { Operation } from './operations'
 
 /**
@@ -27,14 +28,13 @@ function cgroupsAfter(observed: Observed, hierarchy: ObservedHierarchy, operatio
     case 'make-directory':
       return operation.path in cgroups
         ? cgroups
-        : { ...cgroups, [operation.path]: newCgroup(hierarchy.controllers) }
+        : { ...cgroups, [operation.path]: newCgroup(hierarchy.controllers, cgroups[parentPath(operation.path)]) }
     case 'tag':
       return change(cgroups, operation.path, { owner: operation.owner })
-    case 'write-knob': {
-      const knobs = cgroups[operation.path]?.knobs ?? {}
-      const value: KnobState = { kind: 'value', value: echo(operation.knob, operation.value) }
-      return change(cgroups, operation.path, { knobs: { ...knobs, [operation.knob]: value } })
-    }
+    case 'write-knob':
+      return change(cgroups, operation.path, {
+        knobs: knobsAfter(cgroups[operation.path], operation.knob, operation.value),
+      })
     case 'move-process': {
       const process = observed.processes.find(({ pid }) => pid === operation.pid)
       return move(cgroups, operation.path, process?.threads.map(({ tid }) => tid) ?? [])
@@ -64,22 +64,30 @@ function move(cgroups: Cgroups, path: string, tids: readonly number[]): Cgroups 
   )
 }
 
-/** Knobs as the kernel makes them in a new v1 cgroup; a new cpuset is empty and takes no thread until it is filled. */
-const NEW_KNOBS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  cpu: { 'cpu.shares': '1024', 'cpu.cfs_quota_us': '-1', 'cpu.cfs_period_us': '100000' },
-  cpuset: { 'cpuset.cpus': '', 'cpuset.mems': '' },
-}
-
-function newCgroup(controllers: readonly string[]): ObservedCgroup {
-  const knobs = controllers.flatMap((controller) => Object.entries(NEW_KNOBS[controller] ?? {}))
-  return {
-    owner: null,
-    knobs: Object.fromEntries(knobs.map(([knob, value]) => [knob, { kind: 'value', value }])),
-    tids: [],
+function knobsAfter(cgroup: ObservedCgroup | undefined, knob: string, value: string): ObservedCgroup['knobs'] {
+  const knobs = cgroup?.knobs ?? {}
+  if (knob === 'devices.allow' || knob === 'devices.deny') {
+    const list = devicesListAfter(knobValue(cgroup, 'devices.list') ?? '', { file: knob, value })
+    return { ...knobs, 'devices.list': { kind: 'value', value: list } }
   }
+  const text = kernelEcho(knob, value, knobValue(cgroup, knob) ?? '')
+  return { ...knobs, [knob]: { kind: 'value', value: text } }
 }
 
-/** A value as the kernel shows it once it is written: lists in canonical form, everything else unchanged. */
-function echo(knob: string, value: string): string {
-  return knob === 'cpuset.cpus' || knob === 'cpuset.mems' ? formatCpuList(parseCpuList(value)) : value
+/** Knobs that every v1 kernel makes in a new cgroup; a new cpuset is empty and takes no thread until it is filled. */
+const USUAL_KNOBS: Readonly<Record<string, readonly string[]>> = {
+  cpu: ['cpu.shares', 'cpu.cfs_quota_us', 'cpu.cfs_period_us'],
+  cpuset: ['cpuset.cpus', 'cpuset.mems'],
+  pids: ['pids.max'],
+}
+
+/** A new cgroup has the usual knobs, and those that its parent was seen to have. */
+function newCgroup(controllers: readonly string[], parent: ObservedCgroup | undefined): ObservedCgroup {
+  const usual = controllers.flatMap((controller) => USUAL_KNOBS[controller] ?? [])
+  const inParent = Object.keys(parent?.knobs ?? {}).filter((knob) => knobValue(parent, knob) !== undefined)
+  const knobs = [...new Set([...usual, ...inParent])].map((knob) => {
+    const value = newKnobValue(knob, knobValue(parent, knob) ?? '')
+    return [knob, { kind: 'value', value }] as const
+  })
+  return { owner: null, knobs: Object.fromEntries(knobs), tids: [] }
 }

@@ -1,8 +1,8 @@
 import { CgroupError } from '../errors'
 import type { Desired } from './desired'
-import { sandboxPaths } from './desired'
 import type { ObservedHierarchy } from './observed'
 import { pathChain } from './observed'
+import { ownPaths } from './own-cgroups'
 import type { PlanBuilder } from './plan-builder'
 
 /**
@@ -13,16 +13,15 @@ import type { PlanBuilder } from './plan-builder'
  * `ERR_VMCG_FOREIGN_CGROUP`.
  */
 export function planDirectories(builder: PlanBuilder, desired: Desired): void {
-  const { parent, sandbox, vcpu } = sandboxPaths(desired)
   for (const hierarchy of builder.hierarchies) {
-    for (const path of [sandbox, vcpu]) refuseForeign(hierarchy, path, desired)
+    for (const path of ownPaths(desired, hierarchy)) refuseForeign(hierarchy, path, desired)
   }
   builder.stage('directories')
-  for (const { id: hierarchy, cgroups } of builder.hierarchies) {
-    for (const path of pathChain(parent)) {
+  for (const { id: hierarchy, controllers, cgroups } of builder.hierarchies) {
+    for (const path of pathChain(desired.parent)) {
       if (!(path in cgroups)) builder.add({ kind: 'make-directory', hierarchy, path, shared: true })
     }
-    for (const path of [sandbox, vcpu]) {
+    for (const path of ownPaths(desired, { controllers })) {
       if (!(path in cgroups)) builder.add({ kind: 'make-directory', hierarchy, path, shared: false })
       if (cgroups[path]?.owner !== desired.owner)
         builder.add({ kind: 'tag', hierarchy, path, owner: desired.owner })

@@ -2,6 +2,7 @@ import type { Desired } from './desired'
 import { sandboxPaths } from './desired'
 import type { ObservedHierarchy, ObservedProcess } from './observed'
 import type { Operation } from './operations'
+import { isThreadGranular, ownPaths } from './own-cgroups'
 import type { PlanBuilder } from './plan-builder'
 
 /**
@@ -22,6 +23,7 @@ export function planPlacement(builder: PlanBuilder, desired: Desired): void {
   const steps: readonly ((hierarchy: ObservedHierarchy) => readonly Operation[])[] = [
     (hierarchy) => (vmm === undefined ? [] : vmmEntry(hierarchy, desired, vmm)),
     (hierarchy) => helpers.flatMap((helper) => helperEntry(hierarchy, desired, helper)),
+    (hierarchy) => threadEntries(hierarchy, desired),
     (hierarchy) => (vmm === undefined ? [] : vcpuMoves(hierarchy, desired, vmm)),
     (hierarchy) => (vmm === undefined ? [] : intruderMoves(hierarchy, desired)),
   ]
@@ -40,15 +42,19 @@ interface Whereabouts {
   readonly vcpu: string
   readonly inSandbox: ReadonlySet<number>
   readonly inLeaf: ReadonlySet<number>
+  /** The vCPU threads that have a cgroup of their own here: none where controllers look at whole processes. */
+  readonly vcpus: ReadonlySet<number>
 }
 
 function whereabouts(hierarchy: ObservedHierarchy, desired: Desired): Whereabouts {
   const { sandbox, vcpu } = sandboxPaths(desired)
+  const hasLeaf = ownPaths(desired, hierarchy).includes(vcpu)
   return {
     sandbox,
     vcpu,
     inSandbox: new Set(hierarchy.cgroups[sandbox]?.tids),
-    inLeaf: new Set(hierarchy.cgroups[vcpu]?.tids),
+    inLeaf: new Set(hasLeaf ? hierarchy.cgroups[vcpu]?.tids : []),
+    vcpus: new Set(hasLeaf ? desired.vcpus : []),
   }
 }
 
@@ -57,13 +63,12 @@ function vmmEntry(
   desired: Desired,
   vmm: ObservedProcess,
 ): readonly Operation[] {
-  const { sandbox, inSandbox, inLeaf } = whereabouts(hierarchy, desired)
-  const vcpus = new Set(desired.vcpus)
+  const { sandbox, inSandbox, inLeaf, vcpus } = whereabouts(hierarchy, desired)
   const strays = vmm.threads
     .map(({ tid }) => tid)
     .filter((tid) => !inSandbox.has(tid) && !inLeaf.has(tid) && !vcpus.has(tid))
   if (strays.length === 0) return []
-  return desired.vcpus.some((tid) => inLeaf.has(tid))
+  return [...vcpus].some((tid) => inLeaf.has(tid))
     ? [moveThreads(hierarchy, sandbox, strays)]
     : [moveProcess(hierarchy, sandbox, vmm.pid)]
 }
@@ -78,23 +83,29 @@ function helperEntry(
   return isInside ? [] : [moveProcess(hierarchy, sandbox, helper.pid)]
 }
 
+function threadEntries(hierarchy: ObservedHierarchy, desired: Desired): readonly Operation[] {
+  if (!isThreadGranular(hierarchy)) return []
+  const { sandbox, inSandbox } = whereabouts(hierarchy, desired)
+  const outside = desired.threads.filter((tid) => !inSandbox.has(tid))
+  return moveThreadsIfAny(hierarchy, sandbox, outside)
+}
+
 function vcpuMoves(
   hierarchy: ObservedHierarchy,
   desired: Desired,
   vmm: ObservedProcess,
 ): readonly Operation[] {
-  const { vcpu, inLeaf } = whereabouts(hierarchy, desired)
+  const { vcpu, inLeaf, vcpus } = whereabouts(hierarchy, desired)
   const alive = new Set(vmm.threads.map(({ tid }) => tid))
   return moveThreadsIfAny(
     hierarchy,
     vcpu,
-    desired.vcpus.filter((tid) => alive.has(tid) && !inLeaf.has(tid)),
+    [...vcpus].filter((tid) => alive.has(tid) && !inLeaf.has(tid)),
   )
 }
 
 function intruderMoves(hierarchy: ObservedHierarchy, desired: Desired): readonly Operation[] {
-  const { sandbox, inLeaf } = whereabouts(hierarchy, desired)
-  const vcpus = new Set(desired.vcpus)
+  const { sandbox, inLeaf, vcpus } = whereabouts(hierarchy, desired)
   return moveThreadsIfAny(
     hierarchy,
     sandbox,

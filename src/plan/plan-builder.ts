@@ -1,4 +1,5 @@
 import { deepFreeze } from '../model/freeze'
+import { undoValue } from '../model/resources/echo'
 import { after } from './after'
 import type { Observed, ObservedCgroup, ObservedHierarchy } from './observed'
 import { knobValue } from './observed'
@@ -56,6 +57,22 @@ export class PlanBuilder {
   write(hierarchy: string, path: string, knob: string, value: string): void {
     const previous = this.knob(hierarchy, path, knob) ?? null
     if (previous !== value) this.add({ kind: 'write-knob', hierarchy, path, knob, value, previous })
+  }
+
+  /** Every knob of a cgroup that was read, over all hierarchies. undefined: it is not there, or cannot be read. */
+  knobTexts(path: string): Readonly<Record<string, string | undefined>> {
+    return Object.fromEntries(
+      this.#state.hierarchies.flatMap(({ cgroups }) =>
+        Object.keys(cgroups[path]?.knobs ?? {}).map((knob) => [knob, knobValue(cgroups[path], knob)]),
+      ),
+    )
+  }
+
+  /** Adds a write of what may be one line of many. */
+  change(hierarchy: string, path: string, knob: string, value: string): void {
+    const before = this.knob(hierarchy, path, knob)
+    const previous = (before === undefined ? undefined : undoValue(knob, value, before)) ?? null
+    this.add({ kind: 'write-knob', hierarchy, path, knob, value, previous })
   }
 
   finish(sandbox: string): Plan {

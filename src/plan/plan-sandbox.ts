@@ -1,6 +1,8 @@
+import { planCpusets } from './cpusets-v1'
 import type { Desired } from './desired'
+import { planDevices } from './devices-v1'
 import { planDirectories } from './directories'
-import { planLimitsV1 } from './limits-v1'
+import { planKnobs } from './knobs-v1'
 import type { Observed } from './observed'
 import type { Plan } from './operations'
 import { planPlacement } from './placement'
@@ -11,13 +13,17 @@ import { PlanBuilder } from './plan-builder'
  * The plan of a sandbox that already is as desired has no stages.
  *
  * @throws `ERR_VMCG_FOREIGN_CGROUP` where somebody else's directory stands in the sandbox's place,
- *   `ERR_VMCG_OUT_OF_RANGE` for CPUs or memory nodes that the parent cgroup does not have, and for a quota and period
- *   that the kernel cannot take.
+ *   `ERR_VMCG_OUT_OF_RANGE` for CPUs or memory nodes that the parent cgroup does not have, and for what the kernel
+ *   would refuse or clamp; `ERR_VMCG_NO_CONTROLLER`, `ERR_VMCG_UNSUPPORTED`, `ERR_VMCG_INVALID_ARGUMENT`, as
+ *   `resourceWrites` and the device rules say.
  */
 export function planSandbox(desired: Desired, observed: Observed): Plan {
   const builder = new PlanBuilder(observed)
   planDirectories(builder, desired)
-  planLimitsV1(builder, desired)
+  builder.stage('limits')
+  planKnobs(builder, desired)
+  planCpusets(builder, desired)
+  planDevices(builder, desired)
   planPlacement(builder, desired)
   return builder.finish(desired.id)
 }

@@ -3,6 +3,7 @@ import { sandboxPaths } from './desired'
 import { refuseForeign } from './directories'
 import { knobValue, type Observed, type ObservedHierarchy } from './observed'
 import type { Plan } from './operations'
+import { ownPaths } from './own-cgroups'
 import { PlanBuilder } from './plan-builder'
 
 /** Where the processes of a sandbox came from: pid → hierarchy id → the cgroup it was in before. */
@@ -16,29 +17,28 @@ export type Origins = ReadonlyMap<number, Readonly<Record<string, string>>>
  * @throws `ERR_VMCG_FOREIGN_CGROUP` where a directory of the sandbox's name is not its own.
  */
 export function planTeardown(
-  desired: Pick<Desired, 'id' | 'parent' | 'owner' | 'claimed'>,
+  desired: Pick<Desired, 'id' | 'parent' | 'owner' | 'claimed' | 'hasLeaf'>,
   observed: Observed,
   origins: Origins,
 ): Plan {
   const builder = new PlanBuilder(observed)
-  const { sandbox, vcpu } = sandboxPaths(desired)
   for (const hierarchy of builder.hierarchies) {
-    for (const path of [sandbox, vcpu]) refuseForeign(hierarchy, path, desired)
+    for (const path of ownPaths(desired, hierarchy)) refuseForeign(hierarchy, path, desired)
   }
   const processOf = new Map(
     observed.processes.flatMap(({ pid, threads }) => threads.map(({ tid }) => [tid, pid])),
   )
   builder.stage('drain')
   for (const hierarchy of builder.hierarchies) {
-    for (const path of [vcpu, sandbox]) {
+    for (const path of ownPaths(desired, hierarchy).toReversed()) {
       for (const [target, tids] of drainTargets(hierarchy, path, desired.parent, processOf, origins)) {
         builder.add({ kind: 'move-threads', hierarchy: hierarchy.id, path: target, tids })
       }
     }
   }
   builder.stage('removal')
-  for (const { id: hierarchy, cgroups } of builder.hierarchies) {
-    for (const path of [vcpu, sandbox]) {
+  for (const { id: hierarchy, controllers, cgroups } of builder.hierarchies) {
+    for (const path of ownPaths(desired, { controllers }).toReversed()) {
       if (path in cgroups) builder.add({ kind: 'remove-directory', hierarchy, path })
     }
   }

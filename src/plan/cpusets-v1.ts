@@ -1,0 +1,56 @@
+import { VmcgError } from '../errors'
+import { formatCpuList, isSubset, parseCpuList } from '../model/cpu-list'
+import type { Desired } from './desired'
+import { parentPath, pathChain } from './observed'
+import { ownCgroups } from './own-cgroups'
+import type { PlanBuilder } from './plan-builder'
+
+const LISTS = [
+  { knob: 'cpuset.cpus', field: 'cpus' },
+  { knob: 'cpuset.mems', field: 'mems' },
+] as const
+
+/**
+ * A v1 cpuset starts empty and takes no thread until it has CPUs and memory nodes: empty ones above ours get what
+ * their parents have, ours what the containers ask for, or else all that their parents have. That is looked at each
+ * time, since the kernel takes CPUs that go offline out of every cpuset and never puts them back.
+ *
+ * The kernel lets no cpuset leave its parent and no parent shrink below its children, so what grows goes from the top
+ * down and what shrinks from the bottom up. A list that does both goes by way of the union of old and new.
+ *
+ * @throws `ERR_VMCG_OUT_OF_RANGE` for CPUs or memory nodes that the parent does not have.
+ */
+export function planCpusets(builder: PlanBuilder, desired: Desired): void {
+  const hierarchy = builder.hierarchyOf('cpuset')
+  if (hierarchy === undefined) return
+  for (const { knob, field } of LISTS) {
+    for (const path of pathChain(desired.parent)) {
+      if (builder.knob(hierarchy, path, knob) === '') {
+        builder.write(hierarchy, path, knob, builder.knob(hierarchy, parentPath(path), knob) ?? '')
+      }
+    }
+    let available = builder.knob(hierarchy, desired.parent, knob) ?? ''
+    const lists = ownCgroups(desired).map(({ path, resources }) => {
+      const asked = resources.cpu?.[field]
+      const list = asked === undefined || asked === '' ? available : formatCpuList(parseCpuList(asked))
+      refuseOutside(knob, list, available, `${hierarchy}:${parentPath(path)}`)
+      available = list
+      return { path, list }
+    })
+    for (const { path, list } of lists) builder.write(hierarchy, path, knob, union(builder.knob(hierarchy, path, knob) ?? '', list))
+    for (const { path, list } of lists.toReversed()) builder.write(hierarchy, path, knob, list)
+  }
+}
+
+function union(a: string, b: string): string {
+  return formatCpuList([...parseCpuList(a), ...parseCpuList(b)])
+}
+
+function refuseOutside(knob: string, wanted: string, available: string, parent: string): void {
+  if (isSubset(wanted, available)) return
+  throw new VmcgError(
+    'ERR_VMCG_OUT_OF_RANGE',
+    `${knob}: the containers ask for ${wanted}, and the parent cgroup ${parent} has only ${available}`,
+    { value: wanted, hint: `ask for a part of ${available}, or widen ${knob} of the parent` },
+  )
+}

@@ -1,0 +1,37 @@
+import type { LinuxResources } from '../model/generated/oci'
+import { placeOf } from '../model/resources/keyed-lines'
+import type { Desired, ManagedKnob } from './desired'
+import { askedPlaces } from './knobs-v1'
+import type { Operation } from './operations'
+import { ownCgroups } from './own-cgroups'
+
+/** What vmcg has written to our own cgroups, with what these operations write; a later value takes an earlier's place. */
+export function managedWith(
+  before: readonly ManagedKnob[],
+  operations: readonly Operation[],
+  own: readonly string[],
+): readonly ManagedKnob[] {
+  const written = operations.flatMap((operation): readonly ManagedKnob[] => {
+    if (operation.kind !== 'write-knob' || !own.includes(operation.path)) return []
+    const { hierarchy, path, knob, value } = operation
+    return knob.startsWith('devices.') ? [] : [{ hierarchy, path, knob, value }]
+  })
+  return [...new Map([...before, ...written].map((knob) => [identity(knob), knob])).values()]
+}
+
+function identity({ hierarchy, path, knob, value }: ManagedKnob): string {
+  return JSON.stringify([hierarchy, path, placeOf({ file: knob, value })])
+}
+
+/** What vmcg still answers for once `desired` is reached: what it has lifted it leaves alone from then on. */
+export function managedWithoutLifted(
+  managed: readonly ManagedKnob[],
+  desired: Pick<Desired, 'id' | 'parent' | 'hasLeaf'> & { readonly resources: LinuxResources },
+): readonly ManagedKnob[] {
+  const asked = new Map(
+    ownCgroups({ ...desired, vcpus: [] }).map(({ path, resources }) => [path, askedPlaces(resources)]),
+  )
+  return managed.filter(
+    ({ path, knob, value }) => knob.startsWith('cpuset.') || asked.get(path)?.has(placeOf({ file: knob, value })) === true,
+  )
+}
