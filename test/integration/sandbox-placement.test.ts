@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { QemuHypervisor } from '../../src/hypervisor/qemu'
 import type { Sandbox } from '../../src/sandbox'
 import { Bench, container } from '../support/bench'
@@ -26,7 +27,7 @@ async function attached(settings: QemuSettings): Promise<Vm> {
   await qemu.waitForSpin()
   const hypervisor = await bench.connect(qemu)
   const sandbox = await bench.sandbox({
-    containers: [container({ quota: 50_000, period: 100_000, cpus: '0-1' })],
+    containers: [container({ quota: 50_000, period: 100_000, cpus: '0' })],
   })
   await sandbox.attach(hypervisor)
   return { qemu, hypervisor, sandbox }
@@ -67,7 +68,7 @@ describeWith(['root', 'cgroup-v1', 'qemu', 'kvm'], 'the threads of a QEMU under 
   test("take the kernel's own worker along, out of the leaf that it was born in", async () => {
     const qemu = await bench.qemu({ args: ['-S'] })
     const hypervisor = await bench.connect(qemu)
-    const sandbox = await bench.sandbox({ containers: [container({ cpus: '0-1' })] })
+    const sandbox = await bench.sandbox({ containers: [container({ cpus: '0' })] })
     await sandbox.attach(hypervisor)
     await sandbox.apply()
     await hypervisor.execute('cont')
@@ -88,7 +89,7 @@ describeWith(['root', 'cgroup-v1', 'qemu', 'kvm'], 'the threads of a QEMU under 
     expect(readKnob('cpu', leaf, 'cpu.cfs_quota_us')).toBe('50000')
     expect(readKnob('cpu', leaf, 'cpu.cfs_period_us')).toBe('100000')
     expect(readKnob('cpu', leaf, 'cpu.shares')).toBe('4096')
-    expect(readKnob('cpuset', leaf, 'cpuset.cpus')).toBe('0-1')
+    expect(readKnob('cpuset', leaf, 'cpuset.cpus')).toBe('0')
     expect(readKnob('cpu', `${bench.parent}/vm`, 'cpu.cfs_quota_us')).toBe('-1')
     expect(readKnob('cpu', `${bench.parent}/vm`, 'cpu.shares')).toBe('1024')
   })
@@ -109,6 +110,27 @@ describeWith(['root', 'cgroup-v1', 'qemu', 'kvm'], 'the threads of a QEMU under 
     expectPlaced(qemu.pid, after)
     expect(readKnob('cpu', `${bench.parent}/vm/vcpu`, 'cpu.shares')).toBe('3072')
     expect(readKnob('cpu', `${bench.parent}/vm/vcpu`, 'cpu.cfs_quota_us')).toBe('50000')
+  })
+
+  test('are throttled in the leaf alone, and the statistics say what the kernel says', async () => {
+    const { sandbox } = await attached({ iothreads: 1 })
+    sandbox.setContainer(container({ quota: 5_000, period: 100_000 }))
+    await sandbox.apply()
+    const leaf = `${bench.parent}/vm/vcpu`
+    const throttled = (path: string) =>
+      Number(/nr_throttled (\d+)/.exec(readKnob('cpu', path, 'cpu.stat'))?.[1])
+    while (throttled(leaf) < 3) await sleep(50)
+    const usage = () => Number(readKnob('cpuacct', leaf, 'cpuacct.usage')) / 1000
+    const [throttledBefore, usageBefore] = [throttled(leaf), usage()]
+    const { vcpu, emulator } = await sandbox.stats()
+    expect(vcpu).toMatchObject({ threads: 4, quotaUs: 5_000, periodUs: 100_000 })
+    expect(vcpu.throttling.throttledPeriods).toBeGreaterThanOrEqual(throttledBefore)
+    expect(vcpu.throttling.throttledPeriods).toBeLessThanOrEqual(throttled(leaf))
+    expect(vcpu.usageUs).toBeGreaterThanOrEqual(Math.floor(usageBefore))
+    expect(vcpu.usageUs).toBeLessThanOrEqual(usage())
+    expect(emulator.threads).toBe(tasksOf('cpu', `${bench.parent}/vm`).length)
+    expect(emulator.throttling.throttledPeriods).toBe(0)
+    expect(throttled(`${bench.parent}/vm`)).toBe(0)
   })
 
   test('have no directories made for them in hierarchies that are granular to the process', async () => {
@@ -139,6 +161,29 @@ describeWith(['root', 'cgroup-v1', 'qemu'], 'the threads of a QEMU without KVM',
     expect(readKnob('cpu', `${bench.parent}/vm/vcpu`, 'cpu.shares')).toBe('1024')
     const written = report.operations.flatMap(({ ids }) => ids).filter(({ id }) => id === vcpus[0])
     expect(written).toHaveLength(CONTROLLERS.length)
+  })
+})
+
+describeWith(['root', 'cgroup-v1', 'python'], 'a helper of the VM', () => {
+  test('comes in with the first apply, or at once where that has been', async () => {
+    const [early, late] = [await bench.standIn(), await bench.standIn()]
+    const [thread = 0] = await late.start(1)
+    const sandbox = await bench.sandbox({ containers: [container({ cpus: '0' })] })
+    expect(await sandbox.add(early.pid)).toBeUndefined()
+    expect(placeOf(early.pid)).toEqual(placeOf(process.pid))
+    await sandbox.apply()
+    expect(placeOf(early.pid)).toEqual(everywhere(`${bench.parent}/vm`))
+    await sandbox.add(late.pid)
+    for (const tid of [late.pid, thread]) expect(placeOf(tid)).toEqual(everywhere(`${bench.parent}/vm`))
+    expect((await sandbox.add(late.pid))?.isChanged).toBe(false)
+  })
+
+  test('has to be alive', async () => {
+    const helper = await bench.standIn()
+    await helper.kill()
+    const sandbox = await bench.sandbox()
+    await expect(sandbox.add(helper.pid)).rejects.toMatchObject({ code: 'ERR_VMCG_VM_GONE' })
+    await expect(sandbox.add(0)).rejects.toMatchObject({ code: 'ERR_VMCG_INVALID_ARGUMENT' })
   })
 })
 

@@ -25,7 +25,7 @@ beforeEach(async () => {
 })
 afterEach(() => bench.clear())
 
-const LIMITS = container({ quota: 50_000, period: 100_000, cpus: '0-1' })
+const LIMITS = container({ quota: 50_000, period: 100_000, cpus: '0' })
 
 function watchedIn(tids: readonly number[]): Watched[] {
   return tids.map((tid) => ({ tid, leaf: `${bench.parent}/vm/vcpu` }))

@@ -164,6 +164,22 @@ describe('a thread that the kernel will not move', () => {
     expect(report).toMatchObject({ placed: [], left: [{ tid: IOTHREAD, where: 'cpu:/kata/vcpu' }] })
   })
 
+  it('does not keep a limit that somebody else has changed from being written once more', async () => {
+    const state = observed([madeHierarchy('cpu', { sandbox: { tids: [VMM] }, vcpu: { tids: VCPUS } })], [vmm])
+    const host = hostWith(
+      state,
+      { resources: limited },
+      {
+        ...refusing(IOTHREAD),
+        onLook: (look) => {
+          if (look === 2) host.doElsewhere(writeShares(SANDBOX, '700'))
+        },
+      },
+    )
+    expect(await settled(host)).toMatchObject({ looks: 3, left: [{ tid: IOTHREAD, code: 'EINVAL' }] })
+    expect(knob(host, SANDBOX, SHARES)).toEqual({ kind: 'value', value: '512' })
+  })
+
   it('does not keep a limit that the kernel ignores from being an error', async () => {
     const state = observed([madeHierarchy('cpu', { sandbox: { tids: [VMM] }, vcpu: { tids: VCPUS } })], [vmm])
     const host = hostWith(
