@@ -4,11 +4,14 @@ import type { Look } from './engine/settle'
 import { VmcgError } from './errors'
 import type { Host } from './host/detect'
 import { observe } from './host/observe'
-import { sandboxHierarchies } from './host/sandbox-hierarchies'
+import { isSameThread } from './host/process'
+import { managerHierarchies, sandboxHierarchies } from './host/sandbox-hierarchies'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import type { LinuxResources } from './model/generated/oci'
-import { sandboxPaths } from './plan/desired'
+import { type Desired, sandboxPaths } from './plan/desired'
+import { neededKnobs } from './plan/needed-controllers'
 import { type Observed, pathChain } from './plan/observed'
+import { ownPaths } from './plan/own-cgroups'
 import { limitedThreads, originPaths, planTeardown } from './plan/teardown'
 import type { ProcessState, SandboxState } from './state/state-file'
 
@@ -24,6 +27,12 @@ export interface LookContext {
   readonly state: SandboxState
 }
 
+/** What is asked of a sandbox: merged resources, and the device rules that they come to (null: not controlled). */
+export interface Wanted {
+  readonly resources: LinuxResources
+  readonly devices: Desired['devices']
+}
+
 /**
  * Asks the hypervisor first, then the kernel in one batch: nothing is written between the first question and the last.
  *
@@ -31,7 +40,7 @@ export interface LookContext {
  */
 export async function lookAtSandbox(
   { host, roots, state }: LookContext,
-  resources: LinuxResources,
+  { resources, devices }: Wanted,
   hypervisor: Hypervisor | undefined,
   options: SubmitOptions,
 ): Promise<SandboxLook> {
@@ -42,9 +51,12 @@ export async function lookAtSandbox(
   const observed = await observe(
     roots,
     {
-      hierarchies: sandboxHierarchies(host, { resources, managed: state.managed }),
+      hierarchies: state.hasLeaf
+        ? sandboxHierarchies(host, { resources, managed: state.managed, devices })
+        : managerHierarchies(host, { resources, managed: state.managed, devices }),
       surroundings: () => pathChain(paths.parent),
-      own: [paths.sandbox, paths.vcpu],
+      own: (hierarchy) => ownPaths(state, hierarchy),
+      knobs: neededKnobs({ resources, managed: state.managed, devices }),
       pids: [...(vmm === undefined ? [] : [vmm]), ...helpers].map(({ pid }) => pid),
     },
     options,
@@ -62,11 +74,14 @@ export async function lookAtSandbox(
       parent: state.parent,
       owner: state.nonce,
       resources,
+      devices,
+      hasLeaf: state.hasLeaf,
       claimed: state.claimed,
       managed: state.managed,
       vmm: vmm?.pid ?? null,
       helpers: helpers.filter((helper) => find(observed, helper) !== undefined).map(({ pid }) => pid),
       vcpus: reported.filter((tid) => alive.has(tid)),
+      threads: state.threads.filter(isSameThread).map(({ tid }) => tid),
     },
   }
 }
@@ -83,7 +98,8 @@ export async function lookAtTeardown(
     {
       hierarchies: host.hierarchies.filter(({ id }) => state.claimed.includes(id)),
       surroundings: (hierarchy) => [paths.parent, ...originPaths(origins, hierarchy)],
-      own: [paths.sandbox, paths.vcpu],
+      own: (hierarchy) => ownPaths(state, hierarchy),
+      knobs: [],
       pids: state.processes.map(({ pid }) => pid),
     },
     options,

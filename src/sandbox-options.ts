@@ -16,6 +16,11 @@ export interface SandboxOptions extends ActOptions {
   readonly containers?: readonly ContainerConfig[] | undefined
   /** What a container without a quota means: nothing (`ignore`), or no quota for the sandbox (`uncap`). @default 'ignore' */
   readonly unlimited?: 'ignore' | 'uncap' | undefined
+  /**
+   * What the VMM needs beside the guest's memory, in bytes. Given, and with a memory limit for every container, the
+   * sandbox's memory is held to their sum and this. @default no memory limit
+   */
+  readonly memoryOverheadBytes?: number | undefined
   /** Where the sandbox's state and lock are kept. @default '/run/vmcg', `$XDG_RUNTIME_DIR/vmcg` for other users */
   readonly stateDir?: string | undefined
   /** How long to wait for another process that works on this sandbox, in milliseconds. @default 10000 */

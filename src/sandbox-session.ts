@@ -11,11 +11,11 @@ import { identifyIn } from './host/identify'
 import { isSameProcess, rememberProcess } from './host/origins'
 import { readStats, type SandboxStats } from './host/stats'
 import type { Hypervisor } from './hypervisor/hypervisor'
-import type { LinuxResources } from './model/generated/oci'
-import { managedWith, managedWithoutLifted, type SandboxPaths, sandboxPaths } from './plan/desired'
+import { type SandboxPaths, sandboxPaths } from './plan/desired'
+import { managedWith, managedWithoutLifted } from './plan/managed'
 import { operationsOf, type Plan } from './plan/operations'
 import { planSandbox } from './plan/plan-sandbox'
-import { lookAtSandbox, lookAtTeardown } from './sandbox-look'
+import { lookAtSandbox, lookAtTeardown, type Wanted } from './sandbox-look'
 import { listThreads, type SandboxThread } from './sandbox-threads'
 import type { HeldLock } from './state/lock'
 import type { SandboxStore } from './state/sandbox-store'
@@ -89,18 +89,14 @@ export class SandboxSession {
     return Object.fromEntries(outside)
   }
 
-  async plan(
-    resources: LinuxResources,
-    hypervisor: Hypervisor | undefined,
-    options: SubmitOptions,
-  ): Promise<Plan> {
-    const { desired, observed } = await lookAtSandbox(this.#context, resources, hypervisor, options)
+  async plan(wanted: Wanted, hypervisor: Hypervisor | undefined, options: SubmitOptions): Promise<Plan> {
+    const { desired, observed } = await lookAtSandbox(this.#context, wanted, hypervisor, options)
     return planSandbox(desired, observed)
   }
 
-  /** Brings the sandbox to `resources`. `containers` are what they were merged from; they are only remembered. */
+  /** Brings the sandbox to what is wanted. `containers` are what it was merged from; they are only remembered. */
   async apply(
-    resources: LinuxResources,
+    wanted: Wanted,
     containers: readonly ContainerState[],
     hypervisor: Hypervisor | undefined,
     options: SessionApplyOptions,
@@ -110,10 +106,11 @@ export class SandboxSession {
       await this.#claim(plan)
       return execute(plan, stage, stageOptions)
     }
-    const look = () => lookAtSandbox(this.#context, resources, hypervisor, options)
+    const look = () => lookAtSandbox(this.#context, wanted, hypervisor, options)
     const identify = identifyIn(this.#host.hierarchies)
     const report = await settle(look, claimThenExecute, { ...options, identify })
-    const managed = managedWithoutLifted(this.#state.managed, resources, this.paths)
+    const { resources } = wanted
+    const managed = managedWithoutLifted(this.#state.managed, { ...this.#state, resources })
     await this.#save({ applied: resources, containers, managed })
     return report
   }
@@ -121,17 +118,16 @@ export class SandboxSession {
   /** Writes down what is about to be made and set, so that whoever comes after a crash knows what is ours. */
   async #claim(plan: Plan): Promise<void> {
     const claimed = [...new Set([...this.#state.claimed, ...Object.keys(plan.mounts)])]
-    const managed = managedWith(this.#state.managed, operationsOf(plan), this.paths)
-    const isNew = claimed.length > this.#state.claimed.length || managed.length > this.#state.managed.length
-    if (isNew) await this.#save({ claimed, managed })
+    const own = [this.paths.sandbox, this.paths.vcpu]
+    await this.#save({ claimed, managed: managedWith(this.#state.managed, operationsOf(plan), own) })
   }
 
   async threads(
     hypervisor: Hypervisor | undefined,
     options: SubmitOptions,
   ): Promise<readonly SandboxThread[]> {
-    const resources = this.#state.applied ?? {}
-    return listThreads(await lookAtSandbox(this.#context, resources, hypervisor, options), this.paths)
+    const wanted = { resources: this.#state.applied ?? {}, devices: null }
+    return listThreads(await lookAtSandbox(this.#context, wanted, hypervisor, options), this.paths)
   }
 
   stats(options: SubmitOptions): Promise<SandboxStats> {

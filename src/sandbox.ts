@@ -8,12 +8,12 @@ import type { SandboxStats } from './host/stats'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import { defaultLogger, type Logger } from './log'
 import { type ContainerConfig, type ContainerResources, containerResources } from './model/container'
-import { mergeCpu } from './model/cpu-merge'
-import type { LinuxResources } from './model/generated/oci'
+import { mergeContainerResources } from './model/merge'
 import { checkParentPath } from './model/parent-path'
 import { checkSandboxId } from './model/sandbox-id'
 import { unappliedFields } from './model/unapplied'
 import type { Plan } from './plan/operations'
+import type { Wanted } from './sandbox-look'
 import type {
   ActOptions,
   ApplyOptions,
@@ -47,6 +47,7 @@ export class Sandbox {
   readonly #log: Logger
   readonly #lockTimeoutMs: number
   readonly #unlimited: 'ignore' | 'uncap'
+  readonly #memoryOverheadBytes: number | undefined
   readonly #containers = new Map<string, ContainerResources>()
   readonly #queue = new SerialQueue()
   #hypervisor: { readonly hypervisor: Hypervisor; readonly isOwn: boolean } | undefined
@@ -58,6 +59,7 @@ export class Sandbox {
     this.#log = options.logger ?? defaultLogger()
     this.#lockTimeoutMs = options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS
     this.#unlimited = options.unlimited ?? 'ignore'
+    this.#memoryOverheadBytes = options.memoryOverheadBytes
     for (const container of options.containers ?? []) this.setContainer(container)
   }
 
@@ -72,7 +74,7 @@ export class Sandbox {
     const id = checkSandboxId(options.id)
     const parent = checkParentPath(options.parent ?? DEFAULT_PARENT)
     const host = detectHost()
-    sandboxHierarchies(host, { resources: {}, managed: [] })
+    sandboxHierarchies(host, { resources: {}, managed: [], devices: null })
     const store = new SandboxStore(options.stateDir ?? defaultStateDirectory(), {
       driver: 'cgroupfs',
       parent,
@@ -84,7 +86,7 @@ export class Sandbox {
     }
     return store.locked(lockOptions, async (lock) => {
       const stored = await store.read()
-      const state = stored ?? store.fresh()
+      const state = stored ?? store.fresh(true)
       const session = new SandboxSession(host, store, state)
       try {
         const sandbox = new Sandbox(session, store, options)
@@ -117,7 +119,7 @@ export class Sandbox {
     this.#refuseClosed()
     const read = containerResources(container)
     if (read.warning !== undefined) this.#warn(read.warning, read.id)
-    const unapplied = unappliedFields(read.resources)
+    const unapplied = unappliedFields(read.resources, this.#memoryOverheadBytes !== undefined)
     if (unapplied.length > 0)
       this.#warn(`not applied by this version of vmcg: ${unapplied.join(', ')}`, read.id)
     this.#containers.set(read.id, read)
@@ -245,16 +247,20 @@ export class Sandbox {
     return sandboxTree(this.#session.state, this.paths, !this.#isClosed)
   }
 
-  /** Only what a sandbox acts on: a conflict in what it does not apply is no reason to leave the VM without limits. */
-  #merged(): LinuxResources {
-    const demands = [...this.#containers.values()].map(({ resources }) => resources?.cpu ?? {})
-    return { cpu: mergeCpu(demands, { unlimited: this.#unlimited }) }
+  #merged(): Wanted {
+    const { devices: _devices, ...resources } = mergeContainerResources([...this.#containers.values()], {
+      unlimited: this.#unlimited,
+      memoryOverheadBytes: this.#memoryOverheadBytes,
+    })
+    return { resources, devices: null }
   }
 
   async #settleApplied(options: ActOptions): Promise<Report> {
     const { applied, containers } = this.#session.state
     const hypervisor = this.#hypervisor?.hypervisor
-    return this.#reported(await this.#session.apply(applied ?? {}, containers, hypervisor, options))
+    return this.#reported(
+      await this.#session.apply({ resources: applied ?? {}, devices: null }, containers, hypervisor, options),
+    )
   }
 
   #reported(report: Report): Report {

@@ -80,7 +80,10 @@ function askHierarchy(batch: Batch, roots: Roots, hierarchy: Hierarchy, request:
   const paths = [...new Set([...surroundings, ...own])]
   const cgroups = paths.map((path) => {
     const isOwn = own.includes(path)
-    return [path, askCgroup(batch, root, `${hierarchy.mountPoint}${path}`, path, [...new Set(knobs)], isOwn)] as const
+    return [
+      path,
+      askCgroup(batch, root, `${hierarchy.mountPoint}${path}`, path, [...new Set(knobs)], isOwn),
+    ] as const
   })
   return (at: ResultAt): ObservedHierarchy => ({
     id: hierarchy.id,

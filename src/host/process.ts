@@ -97,3 +97,14 @@ export function readLineage(
 export function pidNamespaceOf(pid: number, procRoot = DEFAULT_PROC): string | undefined {
   return ofProcess(procRoot, pid, 'ns/pid', (path) => readlinkSync(path))
 }
+
+/** True while a thread id names the thread that was seen with this start time. /proc has every thread, if unlisted. */
+export function isSameThread({
+  tid,
+  startTime,
+}: {
+  readonly tid: number
+  readonly startTime: number
+}): boolean {
+  return readStartTime(tid) === startTime
+}

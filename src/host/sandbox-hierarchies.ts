@@ -23,6 +23,29 @@ export function sandboxHierarchies(
   return [...new Set(hierarchies)]
 }
 
+/**
+ * The hierarchies that a cgroup without a leaf is made in: every v1 hierarchy with a controller, as runc does, so that
+ * whatever is asked for later finds the processes there.
+ *
+ * @throws as {@link sandboxHierarchies}, for a controller that is asked for.
+ */
+export function managerHierarchies(
+  host: Host,
+  desired: Pick<Desired, 'resources' | 'managed' | 'devices'>,
+): readonly Hierarchy[] {
+  for (const { name, isRequired } of neededControllers(desired)) {
+    const hierarchy = host.controller(name)
+    const isAsked = isRequired && name !== 'cpu'
+    if (hierarchy === undefined && isAsked) throw missing(host, name)
+    if (hierarchy !== undefined && isAsked) usable(hierarchy, name)
+  }
+  const joined = host.hierarchies.filter(
+    ({ version, controllers, isReadOnly }) => version === 1 && controllers.length > 0 && !isReadOnly,
+  )
+  if (joined.length === 0) throw missing(host, 'cpu')
+  return joined
+}
+
 function missing(host: Host, name: string): VmcgError {
   const mounted = describeHierarchies(host)
   return new VmcgError(

@@ -1,21 +1,35 @@
 import type { LinuxResources } from './generated/oci'
 
-/**
- * The members of an OCI `linux.resources` that are set and that a sandbox does not act on (yet), such as
- * `'memory'` or `'cpu.burst'`. A sandbox warns about them: a limit that is silently not there is worse than none.
- */
-export function unappliedFields(resources: LinuxResources | undefined): readonly string[] {
-  if (resources === undefined) return []
-  const { cpu, ...others } = resources
-  return [
-    ...setMembers(others),
-    ...setMembers(cpu ?? {})
-      .filter((name) => !APPLIED_CPU.includes(name))
-      .map((name) => `cpu.${name}`),
-  ]
+/** The members of each section that a sandbox acts on; a section that is not here is acted on whole. */
+const APPLIED: Readonly<Record<string, readonly string[]>> = {
+  cpu: ['shares', 'quota', 'period', 'cpus', 'mems'],
+  memory: ['limit'],
+  devices: [],
+  network: [],
+  rdma: [],
+  unified: [],
 }
 
-const APPLIED_CPU: readonly string[] = ['shares', 'quota', 'period', 'cpus', 'mems']
+/**
+ * The members of an OCI `linux.resources` that are set and that a sandbox does not act on, such as `'devices'` or
+ * `'cpu.burst'`: what belongs to a container inside the VM, or has no sum. A sandbox warns about them: a limit that is
+ * silently not there is worse than none.
+ *
+ * @param isMemoryLimited whether the sandbox knows what the VMM itself needs; without that, memory is not limited.
+ */
+export function unappliedFields(
+  resources: LinuxResources | undefined,
+  isMemoryLimited: boolean,
+): readonly string[] {
+  return setMembers(resources ?? {}).flatMap((section) => {
+    const applied = section === 'memory' && !isMemoryLimited ? [] : APPLIED[section]
+    if (applied === undefined) return []
+    if (applied.length === 0) return [section]
+    return setMembers(Reflect.get(resources ?? {}, section))
+      .filter((name) => !applied.includes(name))
+      .map((name) => `${section}.${name}`)
+  })
+}
 
 function setMembers(object: object): readonly string[] {
   return Object.entries(object).flatMap(([name, value]) => (isEmpty(value) ? [] : [name]))

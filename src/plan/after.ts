@@ -28,7 +28,10 @@ function cgroupsAfter(observed: Observed, hierarchy: ObservedHierarchy, operatio
     case 'make-directory':
       return operation.path in cgroups
         ? cgroups
-        : { ...cgroups, [operation.path]: newCgroup(hierarchy.controllers, cgroups[parentPath(operation.path)]) }
+        : {
+            ...cgroups,
+            [operation.path]: newCgroup(hierarchy.controllers, cgroups[parentPath(operation.path)]),
+          }
     case 'tag':
       return change(cgroups, operation.path, { owner: operation.owner })
     case 'write-knob':
@@ -64,7 +67,11 @@ function move(cgroups: Cgroups, path: string, tids: readonly number[]): Cgroups 
   )
 }
 
-function knobsAfter(cgroup: ObservedCgroup | undefined, knob: string, value: string): ObservedCgroup['knobs'] {
+function knobsAfter(
+  cgroup: ObservedCgroup | undefined,
+  knob: string,
+  value: string,
+): ObservedCgroup['knobs'] {
   const knobs = cgroup?.knobs ?? {}
   if (knob === 'devices.allow' || knob === 'devices.deny') {
     const list = devicesListAfter(knobValue(cgroup, 'devices.list') ?? '', { file: knob, value })

@@ -29,15 +29,17 @@ export function planCpusets(builder: PlanBuilder, desired: Desired): void {
         builder.write(hierarchy, path, knob, builder.knob(hierarchy, parentPath(path), knob) ?? '')
       }
     }
-    let available = builder.knob(hierarchy, desired.parent, knob) ?? ''
+    let bound = { path: desired.parent, list: builder.knob(hierarchy, desired.parent, knob) ?? '' }
     const lists = ownCgroups(desired).map(({ path, resources }) => {
       const asked = resources.cpu?.[field]
-      const list = asked === undefined || asked === '' ? available : formatCpuList(parseCpuList(asked))
-      refuseOutside(knob, list, available, `${hierarchy}:${parentPath(path)}`)
-      available = list
-      return { path, list }
+      if (asked === undefined || asked === '') return { path, list: bound.list }
+      const list = formatCpuList(parseCpuList(asked))
+      refuseOutside(knob, list, bound.list, `${hierarchy}:${bound.path}`)
+      bound = { path, list }
+      return bound
     })
-    for (const { path, list } of lists) builder.write(hierarchy, path, knob, union(builder.knob(hierarchy, path, knob) ?? '', list))
+    for (const { path, list } of lists)
+      builder.write(hierarchy, path, knob, union(builder.knob(hierarchy, path, knob) ?? '', list))
     for (const { path, list } of lists.toReversed()) builder.write(hierarchy, path, knob, list)
   }
 }

@@ -1,5 +1,5 @@
-import type { LinuxResources } from '../model/generated/oci'
 import type { DeviceRule } from '../model/device-rule'
+import type { LinuxResources } from '../model/generated/oci'
 import { childPath } from './observed'
 
 /** What a sandbox should look like: what its containers ask for, and which threads run what. Plain data. */

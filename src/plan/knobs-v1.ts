@@ -36,16 +36,27 @@ function withoutLists({ cpu, ...others }: LinuxResources): LinuxResources {
 }
 
 function noController(id: string, controller: string, file: string): VmcgError {
-  return new VmcgError('ERR_VMCG_NO_CONTROLLER', `sandbox ${id}: ${file} is asked for, and ${controller} is not mounted`, {
-    value: controller,
-    hint: `mount the controller, or leave the limit out: cat /proc/cgroups`,
-  })
+  return new VmcgError(
+    'ERR_VMCG_NO_CONTROLLER',
+    `sandbox ${id}: ${file} is asked for, and ${controller} is not mounted`,
+    {
+      value: controller,
+      hint: `mount the controller, or leave the limit out: cat /proc/cgroups`,
+    },
+  )
 }
 
-/** What was written to the knobs of a cgroup before, for `resourceWrites` to lift. Cpusets follow their parents. */
+/**
+ * What was written to the knobs of a cgroup before, for `resourceWrites` to lift. Not cpusets, which follow their
+ * parents, and not the period: without a quota it holds nobody back, and beside one that somebody else has set, another
+ * period would be another limit.
+ */
 export function previousWrites(managed: readonly ManagedKnob[], path: string): readonly KnobWrite[] {
   return managed
-    .filter((knob) => knob.path === path && !knob.knob.startsWith('cpuset.') && !knob.knob.startsWith('devices.'))
+    .filter(
+      ({ path: where, knob }) =>
+        where === path && knob !== 'cpu.cfs_period_us' && !knob.startsWith('cpuset.'),
+    )
     .map(({ knob, value }) => ({ controller: controllerOf(knob), file: knob, value }))
 }
 

@@ -32,6 +32,7 @@ export function managedWithoutLifted(
     ownCgroups({ ...desired, vcpus: [] }).map(({ path, resources }) => [path, askedPlaces(resources)]),
   )
   return managed.filter(
-    ({ path, knob, value }) => knob.startsWith('cpuset.') || asked.get(path)?.has(placeOf({ file: knob, value })) === true,
+    ({ path, knob, value }) =>
+      knob.startsWith('cpuset.') || asked.get(path)?.has(placeOf({ file: knob, value })) === true,
   )
 }

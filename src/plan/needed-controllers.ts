@@ -17,7 +17,7 @@ export function neededControllers(
 ): readonly NeededController[] {
   const { resources, managed, devices } = desired
   const asked = new Set([
-    ...knobsOf(resources, 1).map(({ controller }) => controller),
+    ...knobsOf(withoutEmptyLists(resources), 1).map(({ controller }) => controller),
     ...(devices === null ? [] : ['devices']),
   ])
   const before = managed.map(({ knob }) => knob.slice(0, knob.indexOf('.')))
@@ -25,10 +25,22 @@ export function neededControllers(
   return names.map((name) => ({ name, isRequired: name === 'cpu' || asked.has(name) }))
 }
 
+/** An empty list of CPUs asks for nothing. */
+function withoutEmptyLists(resources: LinuxResources): LinuxResources {
+  const { cpus, mems, ...cpu } = resources.cpu ?? {}
+  return { ...resources, cpu: { ...cpu, ...(cpus && { cpus }), ...(mems && { mems }) } }
+}
+
 /** The knobs that must be read before `resources` can be planned, and those that vmcg has written before. */
-export function neededKnobs(
-  { resources, managed, devices }: { resources: LinuxResources; managed: readonly ManagedKnob[]; devices: Desired['devices'] },
-): readonly string[] {
+export function neededKnobs({
+  resources,
+  managed,
+  devices,
+}: {
+  resources: LinuxResources
+  managed: readonly ManagedKnob[]
+  devices: Desired['devices']
+}): readonly string[] {
   const knobs = [
     ...knobsOf(resources, 1).map(({ file }) => file),
     ...managed.map(({ knob }) => knob),

@@ -53,16 +53,19 @@ export class SandboxStore {
   }
 
   /** The state of a sandbox that nothing was done for yet, with a nonce of its own. */
-  fresh(): SandboxState {
+  fresh(hasLeaf: boolean): SandboxState {
     return {
       schema: 1,
       ...this.#where,
+      hasLeaf,
       nonce: randomBytes(16).toString('hex'),
       containers: [],
       applied: null,
       claimed: [],
       managed: [],
       processes: [],
+      threads: [],
+      devices: [],
     }
   }
 }

@@ -3,6 +3,7 @@ import { constants } from 'node:fs'
 import { open, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isVmcgError, VmcgError } from '../errors'
+import type { DeviceUse } from '../model/devices/device-use'
 import type { LinuxResources } from '../model/generated/oci'
 import type { ManagedKnob } from '../plan/desired'
 
@@ -12,6 +13,8 @@ export interface SandboxState {
   readonly id: string
   readonly driver: 'cgroupfs'
   readonly parent: string
+  /** True for a sandbox, whose vCPU threads have a cgroup of their own; false for what a `CgroupManager` manages. */
+  readonly hasLeaf: boolean
   /** The value of the tag on every directory of this sandbox. */
   readonly nonce: string
   readonly containers: readonly ContainerState[]
@@ -22,6 +25,15 @@ export interface SandboxState {
   /** The knobs that vmcg itself has set. */
   readonly managed: readonly ManagedKnob[]
   readonly processes: readonly ProcessState[]
+  /** Single threads that were put in by hand. */
+  readonly threads: readonly ThreadState[]
+  /** Devices that were added one by one, each with who asked for it. */
+  readonly devices: readonly DeviceUse[]
+}
+
+export interface ThreadState {
+  readonly tid: number
+  readonly startTime: number
 }
 
 export interface ContainerState {
@@ -170,7 +182,10 @@ const checkShape = shapeOf({
   containers: listOf(shapeOf({ id: isText })),
   applied: (value) => value === null || isObject(value),
   claimed: listOf(isText),
-  managed: listOf(shapeOf({ hierarchy: isText, path: isText, knob: isText })),
+  hasLeaf: oneOf(true, false),
+  managed: listOf(shapeOf({ hierarchy: isText, path: isText, knob: isText, value: isText })),
+  threads: listOf(shapeOf({ tid: isPid, startTime: isNumber })),
+  devices: listOf(shapeOf({ owner: isText, rule: isObject })),
   processes: listOf(
     shapeOf({ pid: isPid, startTime: isNumber, role: oneOf('vmm', 'helper'), origins: isObject }),
   ),

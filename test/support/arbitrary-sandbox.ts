@@ -73,6 +73,9 @@ export function drawSituation(draw: Draw): Situation {
       claimed,
       vmm: draw(fc.boolean) ? VMM : null,
       helpers: drawPart(draw, HELPERS),
+      devices: null,
+      hasLeaf: true,
+      threads: [],
       vcpus: drawPart(draw, vmmTids),
       managed: hierarchies.flatMap(({ id, cgroups }) =>
         [paths.sandbox, paths.vcpu].flatMap((path) =>
@@ -80,6 +83,7 @@ export function drawSituation(draw: Draw): Situation {
             hierarchy: id,
             path,
             knob,
+            value: '0',
           })),
         ),
       ),

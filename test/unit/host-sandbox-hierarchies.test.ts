@@ -15,8 +15,8 @@ function hostWith(...hierarchies: Hierarchy[]): Host {
   return { layout: 'v1', hierarchies, controller, kernel: '6.18.0', isRoot: true }
 }
 
-const PLAIN = { resources: {}, managed: [] }
-const PINNED = { resources: { cpu: { cpus: '0' } }, managed: [] }
+const PLAIN = { resources: {}, managed: [], devices: null }
+const PINNED = { resources: { cpu: { cpus: '0' } }, managed: [], devices: null }
 
 function idsOn(host: Host, desired: Parameters<typeof sandboxHierarchies>[1]): readonly string[] {
   return sandboxHierarchies(host, desired).map(({ id }) => id)
@@ -31,8 +31,8 @@ describe('the hierarchies of a sandbox', () => {
 
   test('stay with cpuset when it was used before and CPUs are no longer asked for', () => {
     const host = hostWith(mounted('cpu'), mounted('cpuset'))
-    const managed = [{ hierarchy: 'cpuset', path: '/kata/vm/vcpu', knob: 'cpuset.cpus' }]
-    expect(idsOn(host, { resources: {}, managed })).toEqual(['cpu', 'cpuset'])
+    const managed = [{ hierarchy: 'cpuset', path: '/kata/vm/vcpu', knob: 'cpuset.cpus', value: '0' }]
+    expect(idsOn(host, { resources: {}, managed, devices: null })).toEqual(['cpu', 'cpuset'])
   })
 
   test('are one where the controllers share a mount', () => {

@@ -1,15 +1,19 @@
-import { managedWith, managedWithoutLifted, neededControllers, sandboxPaths } from '../../src/plan/desired'
+import { sandboxPaths } from '../../src/plan/desired'
+import { managedWith, managedWithoutLifted } from '../../src/plan/managed'
+import { neededControllers } from '../../src/plan/needed-controllers'
 import { knobValue, parentPath, pathChain } from '../../src/plan/observed'
 import { operationsOf } from '../../src/plan/operations'
 import { planSandbox } from '../../src/plan/plan-sandbox'
 import { desired, hierarchy, LEAF, observed, SANDBOX } from '../support/sandbox-states'
 
-const paths = sandboxPaths(desired())
-const inCpu = (path: string, knob: string) => ({ hierarchy: 'cpu', path, knob })
+const own = [SANDBOX, LEAF]
+const inCpu = (path: string, knob: string) => ({ hierarchy: 'cpu', path, knob, value: '0' })
 
 describe('the controllers that a sandbox needs', () => {
-  const names = (...[resources, managed]: [object, { hierarchy: string; path: string; knob: string }[]]) =>
-    neededControllers({ resources, managed }).map(({ name, isRequired }) => `${name}${isRequired ? '!' : ''}`)
+  const names = (...[resources, managed]: [object, ReturnType<typeof inCpu>[]]) =>
+    neededControllers({ resources, managed, devices: null }).map(
+      ({ name, isRequired }) => `${name}${isRequired ? '!' : ''}`,
+    )
 
   it.each([
     ['nothing asked for', {}, [], ['cpu!', 'cpuacct']],
@@ -29,10 +33,10 @@ describe('the knobs that vmcg answers for', () => {
   const operations = operationsOf(planSandbox(desired({ resources, vcpus: [102] }), state))
 
   it('are those that it writes in its own cgroups, not in the parent that others share', () => {
-    expect(managedWith([], operations, paths).map(({ path, knob }) => `${path} ${knob}`)).toEqual([
+    expect(managedWith([], operations, own).map(({ path, knob }) => `${path} ${knob}`)).toEqual([
       `${SANDBOX} cpu.shares`,
-      `${LEAF} cpu.cfs_period_us`,
       `${LEAF} cpu.cfs_quota_us`,
+      `${LEAF} cpu.cfs_period_us`,
       `${SANDBOX} cpuset.cpus`,
       `${LEAF} cpuset.cpus`,
       `${SANDBOX} cpuset.mems`,
@@ -41,20 +45,19 @@ describe('the knobs that vmcg answers for', () => {
   })
 
   it('are listed once, however often they are written', () => {
-    const once = managedWith([], operations, paths)
-    expect(managedWith(once, operations, paths)).toEqual(once)
+    const once = managedWith([], operations, own)
+    expect(managedWith(once, operations, own)).toEqual(once)
   })
 
-  it('are let go of once they are lifted, but cpusets and the weight of the leaf', () => {
+  it('are let go of once they are lifted, but cpusets', () => {
     const managed = [
       inCpu(SANDBOX, 'cpu.shares'),
-      inCpu(LEAF, 'cpu.shares'),
       inCpu(LEAF, 'cpu.cfs_quota_us'),
       inCpu(LEAF, 'cpu.cfs_period_us'),
       inCpu(LEAF, 'cpuset.cpus'),
     ]
-    expect(managedWithoutLifted(managed, {}, paths)).toEqual([managed[1], managed[4]])
-    expect(managedWithoutLifted(managed, resources, paths)).toEqual(managed)
+    expect(managedWithoutLifted(managed, desired())).toEqual([managed[3]])
+    expect(managedWithoutLifted(managed, desired({ resources }))).toEqual(managed)
   })
 })
 

@@ -18,14 +18,17 @@ const state: SandboxState = {
   id: 'vm1',
   driver: 'cgroupfs',
   parent: '/kata',
+  hasLeaf: true,
   nonce: '0123456789abcdef',
+  threads: [],
+  devices: [],
   containers: [
     { id: 'web', resources: { cpu: { quota: 30000, period: 100000 } } },
     { id: 'db', resources: null },
   ],
   applied: { cpu: { quota: 30000, period: 100000, cpus: '0-1' } },
   claimed: ['cpu,cpuacct', 'cpuset'],
-  managed: [{ hierarchy: 'cpu,cpuacct', path: '/kata/vm1/vcpu', knob: 'cpu.cfs_quota_us' }],
+  managed: [{ hierarchy: 'cpu,cpuacct', path: '/kata/vm1/vcpu', knob: 'cpu.cfs_quota_us', value: '50000' }],
   processes: [{ pid: 100, startTime: 12345, role: 'vmm', origins: { 'cpu,cpuacct': '/user ö' } }],
 }
 

@@ -18,15 +18,15 @@ describe('the store of a sandbox', () => {
   afterEach(() => rmSync(directory, { recursive: true }))
 
   it('begins with a state of its own nonce, which is not on disk yet', async () => {
-    const fresh = store.fresh()
+    const fresh = store.fresh(true)
     expect(fresh).toMatchObject({ ...where, schema: 1, applied: null, processes: [] })
     expect(fresh.nonce).toMatch(/^[0-9a-f]{32}$/)
-    expect(store.fresh().nonce).not.toBe(fresh.nonce)
+    expect(store.fresh(true).nonce).not.toBe(fresh.nonce)
     expect(await store.read()).toBeUndefined()
   })
 
   it('gives back what another object of the same sandbox has written', async () => {
-    const state = store.fresh()
+    const state = store.fresh(true)
     await store.write(state)
     expect(await new SandboxStore(directory, where).read()).toEqual(state)
     expect(await new SandboxStore(directory, { ...where, id: 'vm2' }).read()).toBeUndefined()
@@ -49,7 +49,7 @@ describe('the store of a sandbox', () => {
   })
 
   it('leaves nothing behind when it is removed', async () => {
-    await store.write(store.fresh())
+    await store.write(store.fresh(true))
     await store.locked(now, (lock) => store.remove(lock))
     expect(readdirSync(directory)).toEqual([])
   })

@@ -20,7 +20,8 @@ export function kernelEcho(file: string, value: string, before: string): string 
   const page = pageBytesOf(file) ?? (MEMORY_LIMIT.test(file) ? DEFAULT_PAGE_SIZE : undefined)
   if (page !== undefined) return wholePages(value, BigInt(page))
   if (file === 'cpuset.cpus' || file === 'cpuset.mems') return formatCpuList(parseCpuList(value))
-  if (file === 'memory.oom_control') return before.replace(/^oom_kill_disable .*$/m, `oom_kill_disable ${value}`)
+  if (file === 'memory.oom_control')
+    return before.replace(/^oom_kill_disable .*$/m, `oom_kill_disable ${value}`)
   return isKeyed(file) ? replaceLine(file, value, before) : value
 }
 
@@ -33,7 +34,8 @@ function replaceLine(file: string, line: string, before: string): string {
   const key = lineKey(line)
   const others = before.split('\n').filter((other) => other !== '' && lineKey(other) !== key)
   const value = line.slice(key.length + 1)
-  if (file === 'rdma.max') return [...others, `${key} ${mergeLimits(lineFor(before, key) ?? '', value)}`].join('\n')
+  if (file === 'rdma.max')
+    return [...others, `${key} ${mergeLimits(lineFor(before, key) ?? '', value)}`].join('\n')
   const isLifted = value === '0' || value === 'default'
   return (isLifted && file !== 'net_prio.ifpriomap' ? others : [...others, line]).join('\n')
 }
