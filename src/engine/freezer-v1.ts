@@ -1,16 +1,16 @@
 import { CgroupError, VmcgError } from '../errors'
 import { describeHierarchies } from '../host/detect'
 import type { Hierarchy } from '../host/hierarchies'
-import { Batch, type OpResult, resultText } from './batch'
+import { Batch, resultText } from './batch'
 import { cgroupFile, fileError, idsBelow, requireCgroupBelowRoot } from './cgroup-tree'
 import { type Roots, type SubmitOptions, submit } from './lane'
 import { OpCode } from './native'
 import { pause } from './pause'
-import { describeThreads, threadStates } from './thread-states'
+import { describeThreads, type ThreadState, threadStates } from './thread-states'
 
 /** What the freezer of cgroup v1 says of one cgroup. */
 export interface FreezerState {
-  /** FREEZING: some thread in it or below it does not stop (yet). */
+  /** FREEZING: some thread in it or below it has not stopped. */
   readonly state: 'THAWED' | 'FREEZING' | 'FROZEN'
   /** It was frozen itself. */
   readonly isSelfFreezing: boolean
@@ -36,7 +36,7 @@ export function freezerHierarchy(hierarchies: readonly Hierarchy[]): Hierarchy |
 }
 
 /**
- * Reads whether a cgroup is frozen. Asking also makes the kernel look: it keeps FREEZING until somebody reads.
+ * Reads whether a cgroup is frozen. The kernel turns FREEZING into FROZEN only when it is asked.
  *
  * @param path Below the mount point, such as `'/vc/kata_1'`.
  * @throws `ERR_VMCG_NO_CONTROLLER` where no freezer is mounted; `ERR_VMCG_INVALID_PATH` for the root, which has none;
@@ -54,14 +54,14 @@ export async function freezerState(
 }
 
 /**
- * Stops every thread in a cgroup and below it, and waits until the kernel says FROZEN. Where FREEZING sticks it is
- * thawed and tried again: a parent that waits in vfork(2), for example, is stopped by the second try only. What cannot
- * be stopped in time, and an abort, leave the cgroup thawed.
+ * Stops every thread in a cgroup and below it, and waits until the kernel says FROZEN. A FREEZING that sticks is thawed
+ * and tried again, since the second try stops what the first one cannot, such as a parent that waits in vfork(2). When
+ * it cannot be stopped in time, and after an abort, the cgroup is thawed.
  *
- * @throws `ERR_VMCG_BUSY` naming the threads that do not stop, or the cgroup above that does not, and when this very
- *   process is inside, before anything is written; else as {@link freezerState}.
+ * @throws `ERR_VMCG_BUSY` naming the threads that do not stop; the same, before anything is written, when this very
+ *   process is inside. Else as {@link freezerState}.
  *
- * Source: as there; the retry is in opencontainers/cgroups and libvirt alike.
+ * Source: as there; the retry follows what runc does (opencontainers/cgroups, fs/freezer.go).
  */
 export async function freeze(
   roots: Roots,
@@ -75,23 +75,23 @@ export async function freeze(
   const deadline = performance.now() + timeoutMs
   try {
     for (;;) {
-      const left = deadline - performance.now()
-      if (await freezesWithin(cgroup, Math.min(TRY_MS, left), options)) return
-      if (left <= TRY_MS) break
+      const leftMs = deadline - performance.now()
+      if (await freezesWithin(cgroup, Math.min(TRY_MS, leftMs), options)) return
+      if (leftMs <= TRY_MS) throw await stuck(cgroup, timeoutMs, options)
       await write(cgroup, 'THAWED', options)
       await pause(THAW_PAUSE_MS, options.signal)
     }
-    throw await stuck(cgroup, timeoutMs, options)
-  } finally {
-    if ((await stateIfThere(cgroup)) === 'FREEZING') await submit(writing(cgroup, 'THAWED'))
+  } catch (error) {
+    await submit(writing(cgroup, 'THAWED'))
+    throw error
   }
 }
 
 /**
- * Lets a cgroup go on, also when it was not frozen.
+ * Lets a cgroup go on; does no harm where it was not frozen.
  *
- * @throws `ERR_VMCG_BUSY` naming the cgroup above it that holds it frozen, or when somebody else froze it again; else
- *   as {@link freezerState}.
+ * @throws `ERR_VMCG_BUSY` naming the cgroup above it that holds it frozen, or when somebody else froze it again. Else as
+ *   {@link freezerState}.
  */
 export async function thaw(
   roots: Roots,
@@ -103,4 +103,182 @@ export async function thaw(
   await write(cgroup, 'THAWED', options)
   const now = await look(cgroup, options)
   if (now.state !== 'THAWED') throw await heldFrozen(cgroup, now, options)
+}
+
+/**
+ * Freezes for the time that something takes which is better done while nothing moves. Tries for so long, without a
+ * retry and without an error for what does not stop. Not for a cgroup that this process is in.
+ */
+export async function tryFreeze(
+  roots: Roots,
+  hierarchies: readonly Hierarchy[],
+  path: string,
+  ms: number,
+  options: SubmitOptions,
+): Promise<void> {
+  await freezesWithin(freezerAt(roots, hierarchies, path), ms, options)
+}
+
+interface FreezerCgroup {
+  readonly roots: Roots
+  readonly hierarchy: Hierarchy
+  readonly path: string
+}
+
+function freezerAt(roots: Roots, hierarchies: readonly Hierarchy[], path: string): FreezerCgroup {
+  requireCgroupBelowRoot(path)
+  const hierarchy = freezerHierarchy(hierarchies)
+  if (hierarchy !== undefined) return { roots, hierarchy, path }
+  throw new VmcgError(
+    'ERR_VMCG_NO_CONTROLLER',
+    `the freezer controller is not mounted; there is: ${describeHierarchies({ hierarchies })}`,
+    {
+      value: 'freezer',
+      hint: 'mkdir -p /sys/fs/cgroup/freezer && mount -t cgroup -o freezer cgroup /sys/fs/cgroup/freezer',
+    },
+  )
+}
+
+function directoryOf({ hierarchy, path }: FreezerCgroup): string {
+  return `${hierarchy.mountPoint}${path}`
+}
+
+function writing({ roots, hierarchy, path }: FreezerCgroup, value: 'FROZEN' | 'THAWED'): Batch {
+  const batch = new Batch()
+  batch.add(OpCode.Write, roots.id(hierarchy.mountPoint), cgroupFile(path, 'freezer.state'), { value })
+  return batch
+}
+
+async function write(
+  cgroup: FreezerCgroup,
+  value: 'FROZEN' | 'THAWED',
+  options: SubmitOptions,
+): Promise<void> {
+  const [result] = await submit(writing(cgroup, value), options)
+  const errno = result?.errno ?? 0
+  if (errno !== 0) throw fileError('write', `${directoryOf(cgroup)}/freezer.state`, errno, value)
+}
+
+async function look(cgroup: FreezerCgroup, options: SubmitOptions): Promise<FreezerState> {
+  const files = ['freezer.state', 'freezer.self_freezing', 'freezer.parent_freezing']
+  const batch = new Batch()
+  for (const file of files) {
+    batch.add(OpCode.Read, cgroup.roots.id(cgroup.hierarchy.mountPoint), cgroupFile(cgroup.path, file))
+  }
+  const results = await submit(batch, options)
+  const [state = '', self, parent] = results.map((result, index) => {
+    // What comes after a failure is not run, and is not reached here either.
+    if (result.errno !== 0) throw fileError('read', `${directoryOf(cgroup)}/${files[index]}`, result.errno)
+    return resultText(result).trimEnd()
+  })
+  if (state !== 'THAWED' && state !== 'FREEZING' && state !== 'FROZEN') {
+    throw new RangeError(`${directoryOf(cgroup)}/freezer.state says ${state}`)
+  }
+  return { state, isSelfFreezing: self === '1', isParentFreezing: parent === '1' }
+}
+
+async function freezesWithin(cgroup: FreezerCgroup, ms: number, options: SubmitOptions): Promise<boolean> {
+  const deadline = performance.now() + ms
+  await write(cgroup, 'FROZEN', options)
+  for (let waitMs = FIRST_PAUSE_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_PAUSE_MS)) {
+    const { state } = await look(cgroup, options)
+    if (state === 'FROZEN') return true
+    if (performance.now() > deadline) return false
+    await pause(waitMs, options.signal)
+  }
+}
+
+/** Whoever freezes itself can never thaw itself. */
+async function refuseOwnCgroup(cgroup: FreezerCgroup, options: SubmitOptions): Promise<void> {
+  const pids = await idsBelow(cgroup.roots, [cgroup.hierarchy], cgroup.path, 'cgroup.procs', options)
+  if (!pids.includes(process.pid)) return
+  const directory = directoryOf(cgroup)
+  throw new CgroupError(
+    'ERR_VMCG_BUSY',
+    `${directory}: this process (${process.pid}) is itself inside, and could not thaw it any more`,
+    {
+      path: directory,
+      value: String(process.pid),
+      hint: `move it out first: echo ${process.pid} > ${cgroup.hierarchy.mountPoint}/cgroup.procs`,
+    },
+  )
+}
+
+/** Thaws, and says who was in the way. */
+async function stuck(cgroup: FreezerCgroup, ms: number, options: SubmitOptions): Promise<CgroupError> {
+  const threads = await threadsThatRunOn(cgroup, options)
+  const directory = directoryOf(cgroup)
+  const who = threads.length === 0 ? 'no thread in particular' : describeThreads(threads)
+  return new CgroupError(
+    'ERR_VMCG_BUSY',
+    `${directory} does not freeze within ${ms} ms and is thawed again: ${who}`,
+    {
+      path: `${directory}/freezer.state`,
+      value: threads.map(({ tid }) => tid).join(' '),
+      hint: `cat /proc/${threads[0]?.tid ?? '<tid>'}/stack`,
+    },
+  )
+}
+
+/**
+ * The kernel does not name those that it could not stop, and shows the frozen as `D`. So while it tries, whoever is not
+ * in `D` runs on; and who is in `D` still after the thaw was so before, in a sleep that cannot be frozen.
+ */
+async function threadsThatRunOn(
+  cgroup: FreezerCgroup,
+  options: SubmitOptions,
+): Promise<readonly ThreadState[]> {
+  const { roots, hierarchy, path } = cgroup
+  const tids = await idsBelow(roots, [hierarchy], path, 'tasks', options)
+  const awake = (await threadStates(roots, tids, options)).filter(({ state }) => state !== 'D')
+  await write(cgroup, 'THAWED', options)
+  await pause(THAW_PAUSE_MS, options.signal)
+  // Under a frozen parent all of them stay in D.
+  if ((await look(cgroup, options)).state !== 'THAWED') return awake
+  const seen = new Set(awake.map(({ tid }) => tid))
+  const later = await threadStates(roots, tids, options)
+  return [...awake, ...later.filter(({ tid, state }) => state === 'D' && !seen.has(tid))]
+}
+
+async function heldFrozen(
+  cgroup: FreezerCgroup,
+  now: FreezerState,
+  options: SubmitOptions,
+): Promise<CgroupError> {
+  const directory = directoryOf(cgroup)
+  const path = `${directory}/freezer.state`
+  if (!now.isParentFreezing) {
+    return new CgroupError('ERR_VMCG_BUSY', `${directory} was frozen again by somebody else`, {
+      path,
+      value: now.state,
+    })
+  }
+  const above = await frozenAbove(cgroup, options)
+  if (above === undefined) {
+    const message = `${directory} stays frozen: so is a cgroup above it, outside of what can be seen here`
+    return new CgroupError('ERR_VMCG_BUSY', message, { path, value: now.state })
+  }
+  const message = `${directory} stays frozen as long as ${above} above it is frozen`
+  const hint = `echo THAWED > ${above}/freezer.state`
+  return new CgroupError('ERR_VMCG_BUSY', message, { path, value: now.state, hint })
+}
+
+/** The directory of the nearest cgroup above that was frozen itself. */
+async function frozenAbove(
+  { roots, hierarchy, path }: FreezerCgroup,
+  options: SubmitOptions,
+): Promise<string | undefined> {
+  const names = path.split('/').slice(1, -1)
+  const ancestors = names.map((_, index) => `/${names.slice(0, index + 1).join('/')}`)
+  const batch = new Batch()
+  for (const ancestor of ancestors) {
+    batch.nextGroup()
+    batch.add(OpCode.Read, roots.id(hierarchy.mountPoint), cgroupFile(ancestor, 'freezer.self_freezing'))
+  }
+  const results = await submit(batch, options)
+  const nearest = ancestors.findLast((_, index) => {
+    const result = results[index]
+    return result?.errno === 0 && resultText(result).trimEnd() === '1'
+  })
+  return nearest === undefined ? undefined : `${hierarchy.mountPoint}${nearest}`
 }

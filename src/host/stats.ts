@@ -3,20 +3,14 @@ import { type Roots, type SubmitOptions, submit } from '../engine/lane'
 import { OpCode } from '../engine/native'
 import type { SandboxPaths } from '../plan/desired'
 import type { Hierarchy } from './hierarchies'
+import { nanosecondsToUs, parseThrottling, type ThrottlingStats } from './stat-files-v1'
+
+export type { ThrottlingStats } from './stat-files-v1'
 
 /** CPU time in microseconds since the cgroup was made; null where the host does not account it. */
 export interface RoleStats {
   readonly usageUs: number | null
   readonly threads: number
-}
-
-export interface ThrottlingStats {
-  /** Periods in which a thread wanted to run. */
-  readonly periods: number
-  /** How many of them ended with the quota used up. */
-  readonly throttledPeriods: number
-  /** How long threads have been held back, summed over CPUs. */
-  readonly throttledUs: number
 }
 
 export interface SandboxStats {
@@ -60,7 +54,7 @@ export async function readStats(
   const period = ask(cpu, paths.vcpu, 'cpu.cfs_period_us')
   const results = await submit(batch, options)
   const text = (index: number) => textOf(results[index])
-  const [vcpuUs, sandboxUs] = usage?.map((index) => nanosecondsToUs(text(index))) ?? [null, null]
+  const [vcpuUs, sandboxUs] = usage?.map((index) => nanosecondsToUs(text(index) || '0')) ?? [null, null]
   const quotaUs = Number(text(quota) || -1)
   return {
     vcpu: {
@@ -68,12 +62,12 @@ export async function readStats(
       threads: lineCount(text(vcpuTasks)),
       quotaUs: quotaUs < 0 ? null : quotaUs,
       periodUs: Number(text(period)),
-      throttling: throttling(text(vcpuStat)),
+      throttling: parseThrottling(text(vcpuStat)),
     },
     emulator: {
       usageUs: sandboxUs == null || vcpuUs == null ? null : sandboxUs - vcpuUs,
       threads: lineCount(text(sandboxTasks)),
-      throttling: throttling(text(sandboxStat)),
+      throttling: parseThrottling(text(sandboxStat)),
     },
   }
 }
@@ -82,19 +76,6 @@ function textOf(result: OpResult | undefined): string {
   return result === undefined || result.errno !== 0 ? '' : resultText(result).trimEnd()
 }
 
-function nanosecondsToUs(text: string): number {
-  return text === '' ? 0 : Number(BigInt(text) / 1000n)
-}
-
 function lineCount(text: string): number {
   return text === '' ? 0 : text.split('\n').length
-}
-
-function throttling(stat: string): ThrottlingStats {
-  const fields = new Map(stat.split('\n').map((line) => [line.split(' ')[0], line.split(' ')[1] ?? '']))
-  return {
-    periods: Number(fields.get('nr_periods') ?? 0),
-    throttledPeriods: Number(fields.get('nr_throttled') ?? 0),
-    throttledUs: nanosecondsToUs(fields.get('throttled_time') ?? ''),
-  }
 }
