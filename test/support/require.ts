@@ -1,8 +1,12 @@
-import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 
 /** Where the build puts the embedded VMM. */
 export const SPINVM = join(__dirname, '..', '..', 'build', 'Release', 'vmcg-spinvm')
+
+/** Where Debian puts the JSON schemas of the OCI runtime specification. */
+export const OCI_SCHEMA = '/usr/share/gocode/src/github.com/opencontainers/runtime-spec/schema'
 
 function onPath(program: string): boolean {
   const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '')
@@ -31,6 +35,12 @@ function mountsV1(controller: string): boolean {
     .some(([type, , options]) => type === 'cgroup' && options?.split(',').includes(controller))
 }
 
+/** What the list of differences was written for; later ones serve more. */
+function isRunc11(): boolean {
+  const { stdout } = spawnSync('runc', ['--version'], { encoding: 'utf8' })
+  return /^runc version 1\.1\./.test(stdout ?? '')
+}
+
 /** What a test can need beyond Node and the build: a check, and what to do where it fails. */
 const REQUIREMENTS = {
   root: { holds: () => process.geteuid?.() === 0, remedy: 'run as root' },
@@ -41,6 +51,10 @@ const REQUIREMENTS = {
   'devices-v1': {
     holds: () => mountsV1('devices'),
     remedy: 'a host with devices as a cgroup v1 hierarchy',
+  },
+  'block-device': {
+    holds: () => existsSync('/sys/block') && readdirSync('/sys/block').length > 0,
+    remedy: 'a host with a block device',
   },
   kvm: {
     holds: () => usable('/dev/kvm', constants.R_OK | constants.W_OK),
@@ -60,6 +74,11 @@ const REQUIREMENTS = {
   'public-checkout': {
     holds: () => isPublic(join(__dirname, '..', '..')),
     remedy: 'a checkout that other users can read',
+  },
+  runc: { holds: isRunc11, remedy: 'apt-get install runc, 1.1 as Debian 12 has it' },
+  'oci-schema': {
+    holds: () => existsSync(join(OCI_SCHEMA, 'config-schema.json')),
+    remedy: 'apt-get install golang-github-opencontainers-specs-dev',
   },
   spinvm: { holds: () => existsSync(SPINVM), remedy: 'npm run build' },
 } as const
