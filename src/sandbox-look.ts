@@ -53,7 +53,7 @@ export async function lookAtSandbox(
     {
       hierarchies: state.hasLeaf
         ? sandboxHierarchies(host, { resources, managed: state.managed, devices })
-        : managerHierarchies(host, { resources, managed: state.managed, devices }),
+        : managerHierarchies(host, { resources, managed: state.managed, devices }, state.takenOver),
       surroundings: () => pathChain(paths.parent),
       own: (hierarchy) => ownPaths(state, hierarchy),
       knobs: neededKnobs({ resources, managed: state.managed, devices }),
@@ -77,6 +77,7 @@ export async function lookAtSandbox(
       devices,
       hasLeaf: state.hasLeaf,
       claimed: state.claimed,
+      takenOver: state.takenOver,
       managed: state.managed,
       vmm: vmm?.pid ?? null,
       helpers: helpers.filter((helper) => find(observed, helper) !== undefined).map(({ pid }) => pid),

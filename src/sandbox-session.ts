@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
+import { idsBelow } from './engine/cgroup-tree'
 import { type DestroyReport, drain } from './engine/drain'
 import { kernelExecutor, type StageExecutor } from './engine/execute'
+import { freezerHierarchy, thaw } from './engine/freezer-v1'
 import { killAll } from './engine/kill'
 import { Roots, type SubmitOptions } from './engine/lane'
 import type { Report } from './engine/report'
@@ -9,8 +11,10 @@ import { VmcgError } from './errors'
 import type { Host } from './host/detect'
 import { identifyIn } from './host/identify'
 import { isSameProcess, rememberProcess } from './host/origins'
+import { isSameThread, readStartTime } from './host/process'
 import { readStats, type SandboxStats } from './host/stats'
 import type { Hypervisor } from './hypervisor/hypervisor'
+import type { DeviceUse } from './model/devices/device-use'
 import { type SandboxPaths, sandboxPaths } from './plan/desired'
 import { managedWith, managedWithoutLifted } from './plan/managed'
 import { operationsOf, type Plan } from './plan/operations'
@@ -47,6 +51,14 @@ export class SandboxSession {
     this.paths = sandboxPaths(state)
   }
 
+  get host(): Host {
+    return this.#host
+  }
+
+  get roots(): Roots {
+    return this.#roots
+  }
+
   get state(): SandboxState {
     return this.#state
   }
@@ -59,9 +71,7 @@ export class SandboxSession {
   async reload(): Promise<void> {
     const stored = await this.#store.read()
     if (stored?.nonce !== this.#state.nonce) {
-      throw new VmcgError('ERR_VMCG_DESTROYED', `sandbox ${this.#state.id} has been destroyed`, {
-        hint: 'make a new one with Sandbox.create()',
-      })
+      throw destroyed(this.#state.id)
     }
     this.#state = stored
   }
@@ -87,6 +97,25 @@ export class SandboxSession {
       return [hierarchy, isInside ? (known?.origins[hierarchy] ?? parent) : path]
     })
     return Object.fromEntries(outside)
+  }
+
+  /**
+   * Remembers single threads that were put in by hand.
+   *
+   * @throws `ERR_VMCG_VM_GONE` for a thread that is not there.
+   */
+  async rememberThreads(tids: readonly number[]): Promise<void> {
+    const found = tids.map((tid) => {
+      const startTime = readStartTime(tid)
+      if (startTime === undefined) throw noThread(tid)
+      return { tid, startTime }
+    })
+    const others = this.#state.threads.filter(({ tid }) => !tids.includes(tid)).filter(isSameThread)
+    await this.#save({ threads: [...others, ...found] })
+  }
+
+  async rememberDevices(devices: readonly DeviceUse[]): Promise<void> {
+    await this.#save({ devices })
   }
 
   async plan(wanted: Wanted, hypervisor: Hypervisor | undefined, options: SubmitOptions): Promise<Plan> {
@@ -136,17 +165,48 @@ export class SandboxSession {
     return readStats(this.#roots, cpu, this.#host.controller('cpuacct'), this.paths, options)
   }
 
+  /** Every thread that is in one of our own cgroups, in whatever hierarchy. */
+  async tids(options: SubmitOptions): Promise<readonly number[]> {
+    const { observed } = await lookAtTeardown(this.#context, options)
+    const { sandbox, vcpu } = this.paths
+    const own = observed.hierarchies.flatMap(({ cgroups }) => [cgroups[sandbox], cgroups[vcpu]])
+    return [...new Set(own.flatMap((cgroup) => cgroup?.tids ?? []))].sort((a, b) => a - b)
+  }
+
+  /** Every process with a thread in one of our own cgroups. */
+  async pids(options: SubmitOptions): Promise<readonly number[]> {
+    const { sandbox } = this.paths
+    const claimed = this.#host.hierarchies.filter(({ id }) => this.#state.claimed.includes(id))
+    return idsBelow(this.#roots, claimed, sandbox, 'cgroup.procs', options)
+  }
+
+  /** Kills what is in our own cgroups, also what is frozen. */
+  async kill(options: SubmitOptions & { readonly killSignal?: NodeJS.Signals | undefined }): Promise<void> {
+    const freezer = freezerHierarchy(this.#host.hierarchies)
+    const isFreezable = freezer !== undefined && this.#state.claimed.includes(freezer.id)
+    const release = async () => {
+      if (isFreezable) await thaw(this.#roots, this.#host.hierarchies, this.paths.sandbox, options)
+    }
+    await killAll(() => this.tids(options), this.paths.sandbox, { ...options, release })
+  }
+
+  /** Gives every thread back to where it came from; the cgroups and their limits stay. */
+  async moveOut(options: SubmitOptions): Promise<DestroyReport> {
+    const look = async () => {
+      const now = await lookAtTeardown(this.#context, options)
+      return { ...now, plan: { ...now.plan, stages: now.plan.stages.filter(({ name }) => name === 'drain') } }
+    }
+    const identify = identifyIn(this.#host.hierarchies)
+    const report = await drain(look, kernelExecutor(this.#roots), { ...options, identify })
+    await this.#save({ processes: [], threads: [] })
+    return report
+  }
+
   /** Takes the sandbox's directories and its state away. */
   async destroy(lock: HeldLock, options: SessionDestroyOptions): Promise<DestroyReport> {
     const look = () => lookAtTeardown(this.#context, options)
     if (options.processes === 'kill') {
-      const threads = async () => {
-        const { observed } = await look()
-        const { sandbox, vcpu } = this.paths
-        const own = observed.hierarchies.flatMap(({ cgroups }) => [cgroups[sandbox], cgroups[vcpu]])
-        return [...new Set(own.flatMap((cgroup) => cgroup?.tids ?? []))]
-      }
-      await killAll(threads, `sandbox ${this.#state.id}`, options)
+      await this.kill({ signal: options.signal })
     }
     const identify = identifyIn(this.#host.hierarchies)
     const report = await drain(look, kernelExecutor(this.#roots), { ...options, identify })
@@ -168,4 +228,17 @@ export class SandboxSession {
     await this.#store.write(state)
     this.#state = state
   }
+}
+
+export function destroyed(id: string): VmcgError {
+  return new VmcgError('ERR_VMCG_DESTROYED', `${id} has been destroyed`, {
+    hint: 'make a new one with create()',
+  })
+}
+
+function noThread(tid: number): VmcgError {
+  return new VmcgError('ERR_VMCG_VM_GONE', `there is no thread ${tid}`, {
+    value: String(tid),
+    hint: `ls -d /proc/${tid}`,
+  })
 }

@@ -1,14 +1,12 @@
 import { inspect } from 'node:util'
 import type { DestroyReport } from './engine/drain'
 import type { Report } from './engine/report'
-import { VmcgError } from './errors'
 import { detectHost } from './host/detect'
 import { sandboxHierarchies } from './host/sandbox-hierarchies'
 import type { SandboxStats } from './host/stats'
 import type { Hypervisor } from './hypervisor/hypervisor'
-import { defaultLogger, type Logger } from './log'
 import { type ContainerConfig, type ContainerResources, containerResources } from './model/container'
-import { mergeContainerResources } from './model/merge'
+import { type MergeOptions, mergeContainerResources } from './model/merge'
 import { checkParentPath } from './model/parent-path'
 import { checkSandboxId } from './model/sandbox-id'
 import { unappliedFields } from './model/unapplied'
@@ -21,16 +19,12 @@ import type {
   DestroyOptions,
   SandboxOptions,
 } from './sandbox-options'
-import { SandboxSession } from './sandbox-session'
 import type { SandboxThread } from './sandbox-threads'
 import { sandboxTree } from './sandbox-tree'
-import type { HeldLock } from './state/lock'
-import { SandboxStore } from './state/sandbox-store'
-import { SerialQueue } from './state/serial-queue'
-import { defaultStateDirectory } from './state/state-directory'
+import { SessionGate } from './session-gate'
+import type { ContainerState } from './state/state-file'
 
 const DEFAULT_PARENT = '/kata'
-const DEFAULT_LOCK_TIMEOUT_MS = 10_000
 
 /**
  * The cgroups of one VM: `<parent>/<id>` for the VMM and its helpers, `<parent>/<id>/vcpu` for its vCPU threads, which
@@ -42,24 +36,14 @@ const DEFAULT_LOCK_TIMEOUT_MS = 10_000
  * with `signal.reason` after an abort.
  */
 export class Sandbox {
-  readonly #session: SandboxSession
-  readonly #store: SandboxStore
-  readonly #log: Logger
-  readonly #lockTimeoutMs: number
-  readonly #unlimited: 'ignore' | 'uncap'
-  readonly #memoryOverheadBytes: number | undefined
+  readonly #gate: SessionGate
+  readonly #merge: MergeOptions
   readonly #containers = new Map<string, ContainerResources>()
-  readonly #queue = new SerialQueue()
   #hypervisor: { readonly hypervisor: Hypervisor; readonly isOwn: boolean } | undefined
-  #isClosed = false
 
-  private constructor(session: SandboxSession, store: SandboxStore, options: SandboxOptions) {
-    this.#session = session
-    this.#store = store
-    this.#log = options.logger ?? defaultLogger()
-    this.#lockTimeoutMs = options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS
-    this.#unlimited = options.unlimited ?? 'ignore'
-    this.#memoryOverheadBytes = options.memoryOverheadBytes
+  private constructor(gate: SessionGate, options: SandboxOptions) {
+    this.#gate = gate
+    this.#merge = { unlimited: options.unlimited, memoryOverheadBytes: options.memoryOverheadBytes }
     for (const container of options.containers ?? []) this.setContainer(container)
   }
 
@@ -75,39 +59,20 @@ export class Sandbox {
     const parent = checkParentPath(options.parent ?? DEFAULT_PARENT)
     const host = detectHost()
     sandboxHierarchies(host, { resources: {}, managed: [], devices: null })
-    const store = new SandboxStore(options.stateDir ?? defaultStateDirectory(), {
-      driver: 'cgroupfs',
-      parent,
-      id,
-    })
-    const lockOptions = {
-      timeoutMs: options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS,
-      signal: options.signal,
-    }
-    return store.locked(lockOptions, async (lock) => {
-      const stored = await store.read()
-      const state = stored ?? store.fresh(true)
-      const session = new SandboxSession(host, store, state)
-      try {
-        const sandbox = new Sandbox(session, store, options)
-        await session.plan(sandbox.#merged(), undefined, options)
-        if (stored === undefined) await store.write(state)
-        return sandbox
-      } catch (error) {
-        session.close()
-        if (stored === undefined) lock.removeFile()
-        throw error
-      }
+    return SessionGate.open(host, { parent, id, hasLeaf: true }, options, async (gate) => {
+      const sandbox = new Sandbox(gate, options)
+      await gate.session.plan(sandbox.#merged(), undefined, options)
+      return sandbox
     })
   }
 
   get id(): string {
-    return this.#session.state.id
+    return this.#gate.session.state.id
   }
 
   /** Paths below the mount point of each hierarchy. */
   get paths(): { readonly parent: string; readonly sandbox: string; readonly vcpu: string } {
-    return this.#session.paths
+    return this.#gate.session.paths
   }
 
   /**
@@ -116,10 +81,10 @@ export class Sandbox {
    * @throws `ERR_VMCG_INVALID_SPEC` naming the container and the JSON path.
    */
   setContainer(container: ContainerConfig): void {
-    this.#refuseClosed()
+    this.#gate.refuseClosed()
     const read = containerResources(container)
     if (read.warning !== undefined) this.#warn(read.warning, read.id)
-    const unapplied = unappliedFields(read.resources, this.#memoryOverheadBytes !== undefined)
+    const unapplied = unappliedFields(read.resources, this.#merge.memoryOverheadBytes !== undefined)
     if (unapplied.length > 0)
       this.#warn(`not applied by this version of vmcg: ${unapplied.join(', ')}`, read.id)
     this.#containers.set(read.id, read)
@@ -127,7 +92,7 @@ export class Sandbox {
 
   /** Forgets a container; unknown ids are ignored. In memory only: `apply()` lifts or lowers what it asked for. */
   removeContainer(id: string): void {
-    this.#refuseClosed()
+    this.#gate.refuseClosed()
     this.#containers.delete(id)
   }
 
@@ -138,8 +103,8 @@ export class Sandbox {
    * @throws `ERR_VMCG_VM_GONE` when the VMM has ended.
    */
   attach(hypervisor: Hypervisor, options: AttachOptions = {}): Promise<void> {
-    return this.#act(options, async () => {
-      await this.#session.remember(hypervisor.pid(), 'vmm')
+    return this.#gate.act(options, async () => {
+      await this.#gate.session.remember(hypervisor.pid(), 'vmm')
       const before = this.#hypervisor
       this.#hypervisor = { hypervisor, isOwn: options.own ?? true }
       if (before?.isOwn === true && before.hypervisor !== hypervisor) await before.hypervisor.close()
@@ -153,18 +118,17 @@ export class Sandbox {
    * @throws `ERR_VMCG_VM_GONE` when there is no such process; what `refresh()` throws.
    */
   add(pid: number, options: ActOptions = {}): Promise<Report | undefined> {
-    return this.#act(options, async () => {
-      await this.#session.remember(pid, 'helper')
-      return this.#session.state.applied === null ? undefined : this.#settleApplied(options)
+    return this.#gate.act(options, async () => {
+      await this.#gate.session.remember(pid, 'helper')
+      return this.#gate.session.state.applied === null ? undefined : this.#settleApplied(options)
     })
   }
 
   /** What `apply()` would do now. Writes nothing. @throws what planning throws, as `apply()` */
   plan(options: ActOptions = {}): Promise<Plan> {
-    return this.#queue.run(() => {
-      this.#refuseClosed()
-      return this.#session.plan(this.#merged(), this.#hypervisor?.hypervisor, options)
-    }, options.signal)
+    return this.#gate.look(options, () =>
+      this.#gate.session.plan(this.#merged(), this.#hypervisor?.hypervisor, options),
+    )
   }
 
   /**
@@ -177,13 +141,12 @@ export class Sandbox {
    *   quota that the kernel cannot take), `ERR_VMCG_QMP_…`.
    */
   apply(options: ApplyOptions = {}): Promise<Report> {
-    return this.#act(options, async () => {
+    return this.#gate.act(options, async () => {
       const containers = [...this.#containers.values()].map(({ id, resources }) => ({
         id,
         resources: resources ?? null,
       }))
-      const hypervisor = this.#hypervisor?.hypervisor
-      return this.#reported(await this.#session.apply(this.#merged(), containers, hypervisor, options))
+      return this.#settle(this.#merged(), containers, options)
     })
   }
 
@@ -192,19 +155,19 @@ export class Sandbox {
    * and lets the weight of `vcpu` follow the number of vCPUs. Containers that were changed since are not looked at.
    */
   refresh(options: ActOptions = {}): Promise<Report> {
-    return this.#act(options, () => this.#settleApplied(options))
+    return this.#gate.act(options, () => this.#settleApplied(options))
   }
 
   /** CPU time and throttling of each role, in microseconds, and the quota in force. */
   async stats(options: ActOptions = {}): Promise<SandboxStats> {
-    this.#refuseClosed()
-    return this.#session.stats(options)
+    this.#gate.refuseClosed()
+    return this.#gate.session.stats(options)
   }
 
   /** Every thread of the VMM and its helpers, with its role and where it is. */
   async threads(options: ActOptions = {}): Promise<readonly SandboxThread[]> {
-    this.#refuseClosed()
-    return this.#session.threads(this.#hypervisor?.hypervisor, options)
+    this.#gate.refuseClosed()
+    return this.#gate.session.threads(this.#hypervisor?.hypervisor, options)
   }
 
   /**
@@ -214,27 +177,12 @@ export class Sandbox {
    * @throws `ERR_VMCG_BUSY` when something in the sandbox does not leave; `ERR_VMCG_FOREIGN_CGROUP`.
    */
   destroy(options: DestroyOptions = {}): Promise<DestroyReport> {
-    const { processes = 'move', signal } = options
-    const nothing: DestroyReport = { sandbox: this.id, moved: [], removed: [], unlimited: [] }
-    return this.#locked(options, async (lock) => {
-      const stored = await this.#store.read()
-      if (stored?.nonce !== this.#session.state.nonce) {
-        if (stored === undefined) lock.removeFile()
-        return nothing
-      }
-      await this.#session.reload()
-      const report = await this.#session.destroy(lock, { processes, signal })
-      this.#log.info(report, 'sandbox destroyed')
-      return report
-    })
+    return this.#gate.destroy(options)
   }
 
   /** Releases descriptors and the hypervisor's connection. The limits stay in force, and the state stays on disk. */
   close(): Promise<void> {
-    return this.#queue.run(async () => {
-      if (this.#isClosed) return
-      this.#isClosed = true
-      this.#session.close()
+    return this.#gate.close(async () => {
       if (this.#hypervisor?.isOwn === true) await this.#hypervisor.hypervisor.close()
     })
   }
@@ -244,57 +192,33 @@ export class Sandbox {
   }
 
   [inspect.custom](): string {
-    return sandboxTree(this.#session.state, this.paths, !this.#isClosed)
+    return sandboxTree(this.#gate.session.state, this.paths, this.#gate.isOpen)
   }
 
   #merged(): Wanted {
-    const { devices: _devices, ...resources } = mergeContainerResources([...this.#containers.values()], {
-      unlimited: this.#unlimited,
-      memoryOverheadBytes: this.#memoryOverheadBytes,
-    })
+    const containers = [...this.#containers.values()]
+    const { devices: _devices, ...resources } = mergeContainerResources(containers, this.#merge)
     return { resources, devices: null }
   }
 
   async #settleApplied(options: ActOptions): Promise<Report> {
-    const { applied, containers } = this.#session.state
+    const { applied, containers } = this.#gate.session.state
+    return this.#settle({ resources: applied ?? {}, devices: null }, containers, options)
+  }
+
+  async #settle(
+    wanted: Wanted,
+    containers: readonly ContainerState[],
+    options: ApplyOptions,
+  ): Promise<Report> {
     const hypervisor = this.#hypervisor?.hypervisor
-    return this.#reported(
-      await this.#session.apply({ resources: applied ?? {}, devices: null }, containers, hypervisor, options),
-    )
-  }
-
-  #reported(report: Report): Report {
-    for (const warning of report.warnings) this.#log.warn({ sandbox: this.id }, warning)
-    for (const left of report.left)
-      this.#log.warn({ sandbox: this.id, ...left }, 'a thread could not be placed')
-    const { isChanged, looks, placed, vanished } = report
-    this.#log.debug({ sandbox: this.id, isChanged, looks, placed, vanished }, 'sandbox applied')
-    return report
-  }
-
-  #act<T>(options: ActOptions, act: () => Promise<T>): Promise<T> {
-    return this.#locked(options, async () => {
-      await this.#session.reload()
-      return act()
-    })
-  }
-
-  #locked<T>(options: ActOptions, act: (lock: HeldLock) => Promise<T>): Promise<T> {
-    return this.#queue.run(() => {
-      this.#refuseClosed()
-      return this.#store.locked({ timeoutMs: this.#lockTimeoutMs, signal: options.signal }, act)
-    }, options.signal)
-  }
-
-  #refuseClosed(): void {
-    if (this.#isClosed) {
-      throw new VmcgError('ERR_VMCG_CLOSED', `sandbox ${this.id} has been closed`, {
-        hint: 'Sandbox.create() with the same id and parent takes it up again',
-      })
-    }
+    return this.#gate.reported(await this.#gate.session.apply(wanted, containers, hypervisor, options))
   }
 
   #warn(text: string, container: string): void {
-    this.#log.warn({ sandbox: this.id, container }, `sandbox ${this.id}, container ${container}: ${text}`)
+    this.#gate.log.warn(
+      { sandbox: this.id, container },
+      `sandbox ${this.id}, container ${container}: ${text}`,
+    )
   }
 }

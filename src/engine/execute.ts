@@ -40,7 +40,8 @@ export function kernelExecutor(roots: Roots): StageExecutor {
       const { code, path, ...fields } = encode(operation)
       batch.add(code, roots.id(plan.mounts[operation.hierarchy] ?? ''), path, fields)
     }
-    const results = await submit(batch, options)
+    const lane = stage.operations.some(canBlock) ? 'slow' : options.lane
+    const results = await submit(batch, { ...options, lane })
     const outcomes = stage.operations.flatMap((operation, index) => {
       const result = results[index]
       return result === undefined ? [] : [outcomeOf(operation, result)]
@@ -51,6 +52,20 @@ export function kernelExecutor(roots: Roots): StageExecutor {
     return outcomes
   }
 }
+
+/**
+ * What can keep the kernel busy for long: a memory limit below what is used makes it reclaim first (hundreds of
+ * milliseconds for some GB of page cache), a change of memory nodes may migrate pages.
+ */
+function canBlock(operation: Operation): boolean {
+  return operation.kind === 'write-knob' && BLOCKING_KNOBS.includes(operation.knob)
+}
+
+const BLOCKING_KNOBS: readonly string[] = [
+  'memory.limit_in_bytes',
+  'memory.memsw.limit_in_bytes',
+  'cpuset.mems',
+]
 
 interface EncodedOperation extends OpFields {
   readonly code: OpCode

@@ -27,11 +27,13 @@ export function sandboxHierarchies(
  * The hierarchies that a cgroup without a leaf is made in: every v1 hierarchy with a controller, as runc does, so that
  * whatever is asked for later finds the processes there.
  *
+ * @param only ids of the hierarchies to keep to; empty: all.
  * @throws as {@link sandboxHierarchies}, for a controller that is asked for.
  */
 export function managerHierarchies(
   host: Host,
   desired: Pick<Desired, 'resources' | 'managed' | 'devices'>,
+  only: readonly string[] = [],
 ): readonly Hierarchy[] {
   for (const { name, isRequired } of neededControllers(desired)) {
     const hierarchy = host.controller(name)
@@ -40,7 +42,8 @@ export function managerHierarchies(
     if (hierarchy !== undefined && isAsked) usable(hierarchy, name)
   }
   const joined = host.hierarchies.filter(
-    ({ version, controllers, isReadOnly }) => version === 1 && controllers.length > 0 && !isReadOnly,
+    ({ id, version, controllers, isReadOnly }) =>
+      version === 1 && controllers.length > 0 && !isReadOnly && (only.length === 0 || only.includes(id)),
   )
   if (joined.length === 0) throw missing(host, 'cpu')
   return joined

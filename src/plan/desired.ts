@@ -17,6 +17,8 @@ export interface Desired {
   readonly hasLeaf: boolean
   /** Hierarchies in which this sandbox's directories have been made, or were about to be when a process ended. */
   readonly claimed: readonly string[]
+  /** Hierarchies in which a cgroup that somebody else has made is to be taken over. */
+  readonly takenOver: readonly string[]
   /** What vmcg has set before: lifted when it is no longer asked for. What is not listed is left alone. */
   readonly managed: readonly ManagedKnob[]
   /** Pid of the VMM; null while none is attached, and then no thread is placed. */

@@ -33,10 +33,11 @@ export function planDirectories(builder: PlanBuilder, desired: Desired): void {
 export function refuseForeign(
   hierarchy: ObservedHierarchy,
   path: string,
-  desired: Pick<Desired, 'id' | 'owner' | 'claimed'>,
+  desired: Pick<Desired, 'id' | 'owner' | 'claimed' | 'takenOver'>,
 ): void {
   const cgroup = hierarchy.cgroups[path]
   if (cgroup === undefined || cgroup.owner === desired.owner) return
+  if (cgroup.owner === null && desired.takenOver.includes(hierarchy.id)) return
   const isUnfinished = cgroup.owner === null && cgroup.tids.length === 0
   if (isUnfinished && desired.claimed.includes(hierarchy.id)) return
   const directory = `${hierarchy.mountPoint}${path}`

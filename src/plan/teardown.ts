@@ -17,7 +17,7 @@ export type Origins = ReadonlyMap<number, Readonly<Record<string, string>>>
  * @throws `ERR_VMCG_FOREIGN_CGROUP` where a directory of the sandbox's name is not its own.
  */
 export function planTeardown(
-  desired: Pick<Desired, 'id' | 'parent' | 'owner' | 'claimed' | 'hasLeaf'>,
+  desired: Pick<Desired, 'id' | 'parent' | 'owner' | 'claimed' | 'takenOver' | 'hasLeaf'>,
   observed: Observed,
   origins: Origins,
 ): Plan {

@@ -53,7 +53,7 @@ export class SandboxStore {
   }
 
   /** The state of a sandbox that nothing was done for yet, with a nonce of its own. */
-  fresh(hasLeaf: boolean): SandboxState {
+  fresh(hasLeaf: boolean, takenOver: readonly string[] = []): SandboxState {
     return {
       schema: 1,
       ...this.#where,
@@ -62,6 +62,7 @@ export class SandboxStore {
       containers: [],
       applied: null,
       claimed: [],
+      takenOver,
       managed: [],
       processes: [],
       threads: [],

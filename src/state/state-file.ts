@@ -22,6 +22,8 @@ export interface SandboxState {
   readonly applied: LinuxResources | null
   /** Hierarchies in which directories were made, or were about to be. */
   readonly claimed: readonly string[]
+  /** Hierarchies in which a cgroup that somebody else had made was taken over; then no others are used. */
+  readonly takenOver: readonly string[]
   /** The knobs that vmcg itself has set. */
   readonly managed: readonly ManagedKnob[]
   readonly processes: readonly ProcessState[]
@@ -182,6 +184,7 @@ const checkShape = shapeOf({
   containers: listOf(shapeOf({ id: isText })),
   applied: (value) => value === null || isObject(value),
   claimed: listOf(isText),
+  takenOver: listOf(isText),
   hasLeaf: oneOf(true, false),
   managed: listOf(shapeOf({ hierarchy: isText, path: isText, knob: isText, value: isText })),
   threads: listOf(shapeOf({ tid: isPid, startTime: isNumber })),

@@ -71,6 +71,7 @@ export function drawSituation(draw: Draw): Situation {
       parent,
       owner: OWNER,
       claimed,
+      takenOver: [],
       vmm: draw(fc.boolean) ? VMM : null,
       helpers: drawPart(draw, HELPERS),
       devices: null,

@@ -18,6 +18,7 @@ export function desired(changes: Partial<Desired> = {}): Desired {
     owner: OWNER,
     resources: {},
     claimed: [],
+    takenOver: [],
     managed: [],
     devices: null,
     hasLeaf: true,

@@ -1,0 +1,90 @@
+import { constants, readFileSync } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { CgroupError } from '../errors'
+import type { Host } from './detect'
+import type { Hierarchy } from './hierarchies'
+
+export interface RootlessOptions {
+  /** Where proc is mounted. Default: `/proc`. */
+  readonly procRoot?: string | undefined
+}
+
+/**
+ * True when this process is not the host's root: its effective user is another, or its user namespace is not the
+ * host's, where user 0 owns only what was given to it. One small file is read, synchronously.
+ *
+ * A namespace that maps every id to itself counts as the host's own: it cannot be told apart by its map, and where it
+ * may not write it gets the kernel's error.
+ *
+ * @throws Node's own error when proc is not mounted.
+ */
+export function rootless(host: Pick<Host, 'isRoot'>, options: RootlessOptions = {}): boolean {
+  if (!host.isRoot) return true
+  return !mapsEveryIdToItself(uidMap(options.procRoot ?? '/proc'))
+}
+
+/** undefined: a kernel without user namespaces. */
+function uidMap(procRoot: string): string | undefined {
+  try {
+    return readFileSync(join(procRoot, 'self', 'uid_map'), 'utf8')
+  } catch (error) {
+    if (Reflect.get(Object(error), 'code') !== 'ENOENT') throw error
+    readFileSync(join(procRoot, 'self', 'stat'))
+    return undefined
+  }
+}
+
+/** Ids are 32 bits, and the last of them means "none". Source: user_namespaces(7). */
+const EVERY_ID = 2 ** 32 - 1
+
+/** @param map Text of /proc/<pid>/uid_map: lines of the first id inside, the first id outside, and how many. */
+export function mapsEveryIdToItself(map: string | undefined): boolean {
+  if (map === undefined) return true
+  const [inside, outside, count] = map.trim().split(/\s+/).map(Number)
+  return inside === 0 && outside === 0 && count === EVERY_ID
+}
+
+/**
+ * Whether this process may make a cgroup, or use the one that is there: directories can be made in it, and processes
+ * moved into it. Where it does not exist its nearest ancestor is asked, in which it would be made. Nothing is changed.
+ *
+ * On v1 this is so in a sub-tree whose directories and `cgroup.procs` were given to the user. A cgroup of root's own
+ * in which the knobs alone were given away is not writable in this sense.
+ *
+ * @param path Below the mount point, such as `'/user/1000/vmcg'`.
+ * @throws the kernel's error, such as `ENOTDIR`, for a path that cannot be looked up.
+ *
+ * Source: kernel, kernel/cgroup/cgroup-v1.c, __cgroup1_procs_write (whoever may open it for writing may move their own
+ * processes); access(2).
+ */
+export async function canWrite(
+  hierarchy: Pick<Hierarchy, 'mountPoint' | 'isReadOnly'>,
+  path: string,
+): Promise<boolean> {
+  if (hierarchy.isReadOnly) return false
+  const { mountPoint } = hierarchy
+  for (let directory = join(mountPoint, path); ; directory = dirname(directory)) {
+    const answer = await allows(directory, constants.W_OK | constants.X_OK)
+    if (answer !== 'missing') {
+      const isThere = directory === join(mountPoint, path)
+      return answer === 'yes' && (!isThere || (await allows(join(directory, 'cgroup.procs'))) === 'yes')
+    }
+    if (directory === mountPoint || directory === '/') return false
+  }
+}
+
+/** What the kernel says to those who may not, of three kinds. */
+const REFUSALS: readonly unknown[] = ['EACCES', 'EPERM', 'EROFS']
+
+async function allows(path: string, mode: number = constants.W_OK): Promise<'yes' | 'no' | 'missing'> {
+  try {
+    await access(path, mode)
+    return 'yes'
+  } catch (cause) {
+    const code: unknown = Reflect.get(Object(cause), 'code')
+    if (code === 'ENOENT') return 'missing'
+    if (REFUSALS.includes(code)) return 'no'
+    throw new CgroupError(String(code), `cannot look up ${path}`, { syscall: 'access', path, cause })
+  }
+}

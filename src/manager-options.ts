@@ -1,0 +1,53 @@
+import type { HypervisorDevicesOptions } from './host/devices'
+import type { Logger } from './log'
+import type { LinuxResources } from './model/generated/oci'
+import type { ActOptions } from './sandbox-options'
+
+export interface CgroupManagerConfig extends ActOptions {
+  /**
+   * OCI `linux.cgroupsPath`: an absolute path is below the mount points, a relative one below `/vc`; the last component
+   * gets the prefix `kata_`.
+   */
+  readonly cgroupsPath?: string | undefined
+  /** Names the cgroup where there is no `cgroupsPath`: `/vc/kata_<id>`. */
+  readonly id?: string | undefined
+  /**
+   * Cgroups that exist already and are to be taken over: controller → directory, as the seed's CgroupPaths. All of them
+   * must have the same path below their mount points.
+   */
+  readonly paths?: Readonly<Record<string, string>> | undefined
+  /** OCI `linux.resources`; `apply()` carries them out. @default {} */
+  readonly resources?: LinuxResources | undefined
+  /** What the VMM itself needs when `resources.devices` are given. @default the usual devices of a hypervisor */
+  readonly hypervisorDevices?: Pick<HypervisorDevicesOptions, 'deviceMapper' | 'paths'> | undefined
+  /** Who makes the top directory. Only `cgroupfs` is served by this version. @default 'cgroupfs' */
+  readonly driver?: 'cgroupfs' | undefined
+  /** Where state and lock are kept. @default '/run/vmcg', `$XDG_RUNTIME_DIR/vmcg` for other users */
+  readonly stateDir?: string | undefined
+  /** How long to wait for another process that works on this cgroup, in milliseconds. @default 10000 */
+  readonly lockTimeoutMs?: number | undefined
+  /** A pino logger, or one of its shape. @default silent; pino on stderr at the level in `VMCG_LOG` */
+  readonly logger?: Logger | undefined
+}
+
+export interface DeviceOptions extends ActOptions {
+  /** Letters of `r`, `w` and `m`. @default 'rwm' */
+  readonly access?: string | undefined
+  /** Who uses the device, such as a container's id: it stays until everyone who added it has removed it. @default '' */
+  readonly owner?: string | undefined
+}
+
+export interface CpusetOptions {
+  /** CPU list such as `'0-3,8'`; `''` follows the parent. undefined: as it is. */
+  readonly cpus?: string | undefined
+  /** Memory nodes, written as CPUs are. */
+  readonly mems?: string | undefined
+}
+
+/** What `toJSON()` gives and `restore()` takes: where the state is kept, not the state itself. */
+export interface ManagerJson {
+  readonly version: 1
+  /** Below the mount point of each hierarchy. */
+  readonly path: string
+  readonly stateDir: string
+}

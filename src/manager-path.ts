@@ -1,0 +1,81 @@
+import { VmcgError } from './errors'
+import { describeHierarchies, type Host } from './host/detect'
+import type { CgroupManagerConfig } from './manager-options'
+import { isSystemdCgroupPath, normalizeCgroupPath } from './model/cgroup-path'
+import { checkParentPath } from './model/parent-path'
+import { quote } from './model/quote'
+
+/** Where a managed cgroup is, and in which hierarchies it is taken over from somebody else. */
+export interface ManagedPlace {
+  /** Below the mount point of each hierarchy. */
+  readonly path: string
+  /** Ids of hierarchies; empty: it is our own, in all of them. */
+  readonly takenOver: readonly string[]
+}
+
+/**
+ * The place that a config names: by `paths` (cgroups that exist), else by `cgroupsPath`, else by `id`.
+ *
+ * @throws `ERR_VMCG_INVALID_PATH` when none is given (two managers must not share a cgroup by accident), when the path
+ *   is malformed, and when `paths` lie in different places; `ERR_VMCG_UNSUPPORTED` for a systemd path;
+ *   `ERR_VMCG_NO_CONTROLLER` for a controller in `paths` that is not mounted.
+ */
+export function managedPlace(config: CgroupManagerConfig, host: Host): ManagedPlace {
+  if (config.paths !== undefined && Object.keys(config.paths).length > 0)
+    return takenOverPlace(config.paths, host)
+  const given = config.cgroupsPath || config.id
+  if (given === undefined || given === '') {
+    throw new VmcgError('ERR_VMCG_INVALID_PATH', 'a cgroup manager needs a cgroupsPath, or an id', {
+      hint: 'pass id: without a path, every manager would use the same cgroup',
+    })
+  }
+  if (isSystemdCgroupPath(given)) {
+    throw new VmcgError(
+      'ERR_VMCG_UNSUPPORTED',
+      `the systemd driver is not served by this version of vmcg: ${quote(given)}`,
+      {
+        value: given,
+        hint: 'pass a cgroupfs path, such as /vc/sandbox1',
+      },
+    )
+  }
+  return { path: normalizeCgroupPath(given), takenOver: [] }
+}
+
+function takenOverPlace(paths: Readonly<Record<string, string>>, host: Host): ManagedPlace {
+  const places = Object.entries(paths).map(([controller, directory]) => {
+    const hierarchy = host.controller(controller)
+    if (hierarchy === undefined || hierarchy.version !== 1) {
+      throw new VmcgError(
+        'ERR_VMCG_NO_CONTROLLER',
+        `paths.${controller}: it is not mounted as cgroup v1; this host has: ${describeHierarchies(host)}`,
+        { value: controller },
+      )
+    }
+    const prefix = `${hierarchy.mountPoint}/`
+    if (!directory.startsWith(prefix)) {
+      throw invalid(
+        `paths.${controller} (${quote(directory)}) is not below ${hierarchy.mountPoint}`,
+        directory,
+      )
+    }
+    return { id: hierarchy.id, path: checkParentPath(`/${directory.slice(prefix.length)}`) }
+  })
+  const [first] = places
+  if (first === undefined || first.path === '/') throw invalid('paths name the root of a hierarchy', '/')
+  const other = places.find(({ path }) => path !== first.path)
+  if (other !== undefined) {
+    throw invalid(
+      `paths lie in different places: ${first.id}:${first.path} and ${other.id}:${other.path}`,
+      other.path,
+    )
+  }
+  return { path: first.path, takenOver: [...new Set(places.map(({ id }) => id))] }
+}
+
+function invalid(message: string, value: string): VmcgError {
+  return new VmcgError('ERR_VMCG_INVALID_PATH', message, {
+    value,
+    hint: 'give each controller the same cgroup below its own mount point',
+  })
+}

@@ -1,0 +1,308 @@
+import { inspect } from 'node:util'
+import type { DestroyReport } from './engine/drain'
+import { freeze, thaw } from './engine/freezer-v1'
+import type { Report } from './engine/report'
+import { VmcgError } from './errors'
+import { detectHost } from './host/detect'
+import { deviceAt } from './host/devices'
+import { managedDevices, refuseIdleRemoval } from './manager-devices'
+import type { CgroupManagerConfig, CpusetOptions, DeviceOptions, ManagerJson } from './manager-options'
+import { type ManagedPlace, managedPlace } from './manager-path'
+import { containerResources } from './model/container'
+import { deviceRule } from './model/device-rule'
+import { addDeviceUse, isDeviceInUse, removeDeviceUse } from './model/devices/device-use'
+import type { LinuxResources } from './model/generated/oci'
+import { parentPath } from './plan/observed'
+import type { Plan } from './plan/operations'
+import type { Wanted } from './sandbox-look'
+import type { ActOptions, ApplyOptions, DestroyOptions } from './sandbox-options'
+import { type GateOptions, SessionGate } from './session-gate'
+import { defaultStateDirectory } from './state/state-directory'
+
+/**
+ * One cgroup in every v1 hierarchy of the host, held to any OCI `linux.resources`, for the processes of a VM or of
+ * anything else. Kata: virtcontainers/pkg/cgroups/manager.go.
+ *
+ * Every acting method may be called twice, waits for the one before it, and works under a lock that other objects and
+ * processes respect. All of them reject with `ERR_VMCG_CLOSED` after `close()`, with `ERR_VMCG_DESTROYED` once the
+ * cgroup has been destroyed (but `destroy()` itself), with `ERR_VMCG_BUSY` when another process keeps the lock, and
+ * with `signal.reason` after an abort.
+ */
+export class CgroupManager {
+  readonly #gate: SessionGate
+  readonly #config: CgroupManagerConfig
+  #resources: LinuxResources
+
+  private constructor(gate: SessionGate, config: CgroupManagerConfig) {
+    this.#gate = gate
+    this.#config = config
+    this.#resources = checkedResources(config.resources ?? gate.session.state.applied ?? {})
+  }
+
+  /**
+   * Takes up the cgroup of this path, or begins a new one. No cgroup is made before `add()` or `apply()`.
+   *
+   * @throws `ERR_VMCG_INVALID_PATH`; `ERR_VMCG_INVALID_SPEC` for resources of a wrong type, naming the JSON path;
+   *   `ERR_VMCG_UNSUPPORTED` for a systemd path, and for what cgroup v1 cannot express; `ERR_VMCG_NO_CONTROLLER`;
+   *   `ERR_VMCG_STATE`; `ERR_VMCG_FOREIGN_CGROUP` (it exists and is somebody else's); `ERR_VMCG_BUSY`; for resources,
+   *   what `resourceWrites` and the device rules throw.
+   */
+  static async create(config: CgroupManagerConfig): Promise<CgroupManager> {
+    return CgroupManager.#open(managedPlace(config, detectHost()), config)
+  }
+
+  /**
+   * Takes up the cgroup that another object, in this process or an earlier one, has given `toJSON()` of.
+   *
+   * @param json that object, or its text.
+   * @throws `ERR_VMCG_DESTROYED` when it is there no more; `ERR_VMCG_INVALID_ARGUMENT` for what is no such JSON.
+   */
+  static async restore(
+    json: ManagerJson | string,
+    options: Omit<CgroupManagerConfig, 'cgroupsPath' | 'id' | 'paths' | 'stateDir'> = {},
+  ): Promise<CgroupManager> {
+    const { path, stateDir } = checkedJson(json)
+    return CgroupManager.#open({ path, takenOver: [] }, { ...options, stateDir }, true)
+  }
+
+  static #open(
+    { path, takenOver }: ManagedPlace,
+    config: CgroupManagerConfig & GateOptions,
+    mustExist = false,
+  ): Promise<CgroupManager> {
+    const key = {
+      parent: parentPath(path),
+      id: path.slice(path.lastIndexOf('/') + 1),
+      hasLeaf: false,
+      takenOver,
+    }
+    return SessionGate.open(detectHost(), key, { ...config, mustExist }, async (gate) => {
+      const manager = new CgroupManager(gate, config)
+      await gate.session.plan(manager.#wanted(), undefined, config)
+      return manager
+    })
+  }
+
+  /** Hierarchy id → the directory of this cgroup. */
+  get paths(): Readonly<Record<string, string>> {
+    const { host, state, paths } = this.#gate.session
+    const claimed = host.hierarchies.filter(({ id }) => state.claimed.includes(id))
+    return Object.fromEntries(claimed.map(({ id, mountPoint }) => [id, `${mountPoint}${paths.sandbox}`]))
+  }
+
+  /** The resources that `apply()` carries out. Frozen. */
+  get config(): { readonly path: string; readonly resources: LinuxResources } {
+    return Object.freeze({ path: this.#gate.session.paths.sandbox, resources: this.#resources })
+  }
+
+  /**
+   * Puts a process into the cgroup, in every hierarchy, making what is missing. Limits stay as the last `apply()` left
+   * them.
+   *
+   * @throws `ERR_VMCG_VM_GONE` when there is no such process; what `apply()` throws.
+   */
+  add(pid: number, options: ActOptions = {}): Promise<Report> {
+    return this.#gate.act(options, async () => {
+      await this.#gate.session.remember(pid, 'helper')
+      return this.#settle(this.#applied(), options)
+    })
+  }
+
+  /**
+   * Puts single threads into the cgroup, in the hierarchies that hold single threads: cpu, cpuacct and cpuset.
+   *
+   * @throws `ERR_VMCG_VM_GONE` for a thread that is not there; what `apply()` throws.
+   */
+  addThreads(tids: readonly number[], options: ActOptions = {}): Promise<Report> {
+    return this.#gate.act(options, async () => {
+      await this.#gate.session.rememberThreads(tids)
+      return this.#settle(this.#applied(), options)
+    })
+  }
+
+  /** What `apply()` would do now. Writes nothing. @throws what planning throws, as `apply()` */
+  plan(resources?: LinuxResources, options: ActOptions = {}): Promise<Plan> {
+    return this.#gate.look(options, () => {
+      const wanted = resources === undefined ? this.#resources : checkedResources(resources)
+      return this.#gate.session.plan(this.#wanted(wanted), undefined, options)
+    })
+  }
+
+  /**
+   * Makes the cgroups, sets the limits, lifts those that vmcg has set and that are asked for no more, and looks until
+   * nothing is amiss. Writes nothing where everything is as it should be.
+   *
+   * @param resources take the place of those before, once they are in force.
+   * @throws before anything is written: `ERR_VMCG_INVALID_SPEC`, `ERR_VMCG_INVALID_ARGUMENT`, `ERR_VMCG_OUT_OF_RANGE`,
+   *   `ERR_VMCG_UNSUPPORTED`, `ERR_VMCG_NO_CONTROLLER`, `ERR_VMCG_FOREIGN_CGROUP`, `ERR_VMCG_PLAN_STALE`. The kernel's
+   *   error when it refuses: what was written before is taken back, and `error.report` tells what stands.
+   *   `ERR_VMCG_VERIFY` with both values when the kernel keeps something else.
+   */
+  apply(resources?: LinuxResources, options: ApplyOptions = {}): Promise<Report> {
+    return this.#gate.act(options, async () => {
+      const wanted = resources === undefined ? this.#resources : checkedResources(resources)
+      const report = await this.#settle(wanted, options)
+      this.#resources = wanted
+      return report
+    })
+  }
+
+  /** The processes in the cgroup, ascending. */
+  async pids(options: ActOptions = {}): Promise<readonly number[]> {
+    return this.#gate.look(options, () => this.#gate.session.pids(options))
+  }
+
+  /** The threads in the cgroup, ascending, in whatever hierarchy. */
+  async threads(options: ActOptions = {}): Promise<readonly number[]> {
+    return this.#gate.look(options, () => this.#gate.session.tids(options))
+  }
+
+  /**
+   * Stops every thread, and waits until it is stopped.
+   *
+   * @throws `ERR_VMCG_NO_CONTROLLER` without a freezer; `ERR_VMCG_BUSY` for what does not stop, which runs on then.
+   */
+  freeze(options: ActOptions = {}): Promise<void> {
+    return this.#gate.act(options, async () => {
+      const { roots, host, paths } = this.#gate.session
+      await freeze(roots, host.hierarchies, paths.sandbox, options)
+    })
+  }
+
+  thaw(options: ActOptions = {}): Promise<void> {
+    return this.#gate.act(options, async () => {
+      const { roots, host, paths } = this.#gate.session
+      await thaw(roots, host.hierarchies, paths.sandbox, options)
+    })
+  }
+
+  /**
+   * Allows a device for opening and making nodes. Where `resources.devices` is not given everything is allowed already,
+   * and the device is only remembered.
+   *
+   * @param path such as `/dev/vfio/12`; links are followed.
+   * @throws `ERR_VMCG_INVALID_ARGUMENT` for a path that is no device; `ENOENT`.
+   */
+  addDevice(path: string, options: DeviceOptions = {}): Promise<Report> {
+    return this.#gate.act(options, async () => {
+      const { session } = this.#gate
+      const rule = deviceRule(deviceAt(path, options.access))
+      await session.rememberDevices(addDeviceUse(session.state.devices, { owner: options.owner ?? '', rule }))
+      return this.#settle(this.#applied(), options)
+    })
+  }
+
+  /**
+   * Takes a device away that was added. It stays while another owner uses it. What is open stays open; the kernel
+   * refuses new opens.
+   *
+   * @throws `ERR_VMCG_INVALID_ARGUMENT` for a device that was not added; `ERR_VMCG_DEVICE_IN_USE` when another rule still
+   *   allows it, naming that rule.
+   */
+  removeDevice(path: string, options: DeviceOptions = {}): Promise<Report> {
+    return this.#gate.act(options, async () => {
+      const { session } = this.#gate
+      const rule = deviceRule(deviceAt(path, options.access))
+      const left = removeDeviceUse(session.state.devices, { owner: options.owner ?? '', rule })
+      if (!isDeviceInUse(left, rule)) {
+        const others = managedDevices(this.#applied(), left, this.#config.hypervisorDevices, this.#gate.log)
+        refuseIdleRemoval(rule, others, path)
+      }
+      await session.rememberDevices(left)
+      return this.#settle(this.#applied(), options)
+    })
+  }
+
+  /** Changes the CPUs and memory nodes, and applies. @throws as `apply()`; `ERR_VMCG_INVALID_SPEC` for a malformed list */
+  setCpuset({ cpus, mems }: CpusetOptions, options: ActOptions = {}): Promise<Report> {
+    const cpu = {
+      ...this.#resources.cpu,
+      ...(cpus !== undefined && { cpus }),
+      ...(mems !== undefined && { mems }),
+    }
+    return this.apply({ ...this.#resources, cpu }, options)
+  }
+
+  /**
+   * Gives every process back to where it came from, or to the parent where that is not known. The dead are skipped, the
+   * rest goes on, until the cgroup is empty. It stays, with its limits.
+   */
+  moveToParent(options: ActOptions = {}): Promise<DestroyReport> {
+    return this.#gate.act(options, () => this.#gate.session.moveOut(options))
+  }
+
+  /**
+   * Kills every process in the cgroup, also frozen ones, and waits until it is empty.
+   *
+   * @param options `killSignal`: any other than SIGKILL is sent once, and nothing is waited for.
+   * @throws `ERR_VMCG_BUSY` when this very process is inside, and for what does not end.
+   */
+  kill(options: ActOptions & { readonly killSignal?: NodeJS.Signals | undefined } = {}): Promise<void> {
+    return this.#gate.act(options, () => this.#gate.session.kill(options))
+  }
+
+  /**
+   * Takes the cgroup away in every hierarchy; living processes go back to where they came from, or are killed. Also for
+   * a cgroup that is gone already.
+   *
+   * @throws `ERR_VMCG_BUSY` when something does not leave; `ERR_VMCG_FOREIGN_CGROUP`.
+   */
+  destroy(options: DestroyOptions = {}): Promise<DestroyReport> {
+    return this.#gate.destroy(options)
+  }
+
+  /** Releases the descriptors. The limits stay in force, and the state stays on disk. */
+  close(): Promise<void> {
+    return this.#gate.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** What `restore()` needs. */
+  toJSON(): ManagerJson {
+    const stateDir = this.#config.stateDir ?? defaultStateDirectory()
+    return { version: 1, path: this.#gate.session.paths.sandbox, stateDir }
+  }
+
+  [inspect.custom](): string {
+    const { path } = this.config
+    return `CgroupManager ${path} in ${Object.keys(this.paths).join(' ') || 'no hierarchy yet'}`
+  }
+
+  #applied(): LinuxResources {
+    return this.#gate.session.state.applied ?? {}
+  }
+
+  #wanted(resources: LinuxResources = this.#resources): Wanted {
+    const { devices } = this.#gate.session.state
+    return {
+      resources,
+      devices: managedDevices(resources, devices, this.#config.hypervisorDevices, this.#gate.log),
+    }
+  }
+
+  async #settle(resources: LinuxResources, options: ApplyOptions): Promise<Report> {
+    const wanted = this.#wanted(resources)
+    return this.#gate.reported(await this.#gate.session.apply(wanted, [], undefined, options))
+  }
+}
+
+/** A frozen copy, of the right types. */
+function checkedResources(resources: LinuxResources): LinuxResources {
+  return containerResources({ id: 'resources', spec: { linux: { resources } } }).resources ?? {}
+}
+
+function checkedJson(json: ManagerJson | string): ManagerJson {
+  const value: unknown = typeof json === 'string' ? JSON.parse(json) : json
+  const field = (name: string): unknown => Reflect.get(Object(value), name)
+  const path = field('path')
+  const stateDir = field('stateDir')
+  if (field('version') !== 1 || typeof path !== 'string' || typeof stateDir !== 'string') {
+    throw new VmcgError('ERR_VMCG_INVALID_ARGUMENT', 'this is not what CgroupManager.toJSON() gave', {
+      value: JSON.stringify(value),
+    })
+  }
+  return { version: 1, path, stateDir }
+}

@@ -1,0 +1,163 @@
+import type { DestroyReport } from './engine/drain'
+import type { Report } from './engine/report'
+import { VmcgError } from './errors'
+import type { Host } from './host/detect'
+import { defaultLogger, type Logger } from './log'
+import type { ActOptions, DestroyOptions } from './sandbox-options'
+import { destroyed, SandboxSession } from './sandbox-session'
+import type { HeldLock } from './state/lock'
+import { SandboxStore } from './state/sandbox-store'
+import { SerialQueue } from './state/serial-queue'
+import { defaultStateDirectory } from './state/state-directory'
+import type { SandboxState } from './state/state-file'
+
+/** Options that every object with a state has. */
+export interface GateOptions extends ActOptions {
+  readonly stateDir?: string | undefined
+  readonly lockTimeoutMs?: number | undefined
+  readonly logger?: Logger | undefined
+  /** Only take up what is there. @default false */
+  readonly mustExist?: boolean | undefined
+}
+
+/** Which object it is: a sandbox with a leaf for vCPU threads, or a single cgroup. */
+export interface GateKey extends Pick<SandboxState, 'parent' | 'id' | 'hasLeaf'> {
+  readonly takenOver?: readonly string[] | undefined
+}
+
+const DEFAULT_LOCK_TIMEOUT_MS = 10_000
+
+/**
+ * The way to a session: one call at a time, under the lock that other objects and processes respect, with the state
+ * as it is on disk, and never after `close()`.
+ */
+export class SessionGate {
+  readonly session: SandboxSession
+  readonly log: Logger
+  readonly #store: SandboxStore
+  readonly #lockTimeoutMs: number
+  readonly #queue = new SerialQueue()
+  #isClosed = false
+
+  private constructor(session: SandboxSession, store: SandboxStore, options: GateOptions) {
+    this.session = session
+    this.#store = store
+    this.log = options.logger ?? defaultLogger()
+    this.#lockTimeoutMs = options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS
+  }
+
+  /**
+   * Takes up what is there of this id and parent, or begins a new one, under the lock. The state of a new one is written
+   * when `begin` has gone through; when it throws, nothing is left behind.
+   *
+   * @param begin makes the object that stands on this gate.
+   * @throws `ERR_VMCG_STATE`, also where another kind of object is at this place; `ERR_VMCG_BUSY`; what `begin` throws.
+   */
+  static async open<T>(
+    host: Host,
+    key: GateKey,
+    options: GateOptions,
+    begin: (gate: SessionGate) => Promise<T>,
+  ): Promise<T> {
+    const directory = options.stateDir ?? defaultStateDirectory()
+    const store = new SandboxStore(directory, { driver: 'cgroupfs', parent: key.parent, id: key.id })
+    const timeoutMs = options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS
+    return store.locked({ timeoutMs, signal: options.signal }, async (lock) => {
+      const stored = await store.read()
+      if (stored === undefined && options.mustExist === true) {
+        lock.removeFile()
+        throw destroyed(key.id)
+      }
+      if (stored !== undefined && stored.hasLeaf !== key.hasLeaf) throw otherKind(stored)
+      const state = stored ?? store.fresh(key.hasLeaf, key.takenOver)
+      const session = new SandboxSession(host, store, state)
+      try {
+        const begun = await begin(new SessionGate(session, store, options))
+        if (stored === undefined) await store.write(state)
+        return begun
+      } catch (error) {
+        session.close()
+        if (stored === undefined) lock.removeFile()
+        throw error
+      }
+    })
+  }
+
+  get isOpen(): boolean {
+    return !this.#isClosed
+  }
+
+  /** @throws `ERR_VMCG_CLOSED` */
+  refuseClosed(): void {
+    if (this.#isClosed) {
+      throw new VmcgError('ERR_VMCG_CLOSED', `${this.session.state.id} has been closed`, {
+        hint: 'create() with the same id and parent takes it up again',
+      })
+    }
+  }
+
+  /** Behind the calls before it, but without the lock: for what only looks. */
+  look<T>(options: ActOptions, look: () => Promise<T>): Promise<T> {
+    return this.#queue.run(() => {
+      this.refuseClosed()
+      return look()
+    }, options.signal)
+  }
+
+  /** Under the lock, with the state as it is on disk. @throws `ERR_VMCG_DESTROYED` */
+  act<T>(options: ActOptions, act: () => Promise<T>): Promise<T> {
+    return this.#locked(options, async () => {
+      await this.session.reload()
+      return act()
+    })
+  }
+
+  /** Takes everything away; nothing to do where somebody has done so already. */
+  destroy({ processes = 'move', signal }: DestroyOptions): Promise<DestroyReport> {
+    return this.#locked({ signal }, async (lock) => {
+      const stored = await this.#store.read()
+      if (stored?.nonce !== this.session.state.nonce) {
+        if (stored === undefined) lock.removeFile()
+        return { sandbox: this.session.state.id, moved: [], removed: [], unlimited: [] }
+      }
+      await this.session.reload()
+      const report = await this.session.destroy(lock, { processes, signal })
+      this.log.info(report, 'destroyed')
+      return report
+    })
+  }
+
+  /** Releases the descriptors, and what `release` releases. Safe to call twice. */
+  close(release: () => Promise<void> = async () => undefined): Promise<void> {
+    return this.#queue.run(async () => {
+      if (this.#isClosed) return
+      this.#isClosed = true
+      this.session.close()
+      await release()
+    })
+  }
+
+  /** Logs what a report has to say, and gives it back. */
+  reported(report: Report): Report {
+    const { sandbox, isChanged, looks, placed, vanished } = report
+    for (const warning of report.warnings) this.log.warn({ sandbox }, warning)
+    for (const left of report.left) this.log.warn({ sandbox, ...left }, 'a thread could not be placed')
+    this.log.debug({ sandbox, isChanged, looks, placed, vanished }, 'applied')
+    return report
+  }
+
+  #locked<T>(options: ActOptions, act: (lock: HeldLock) => Promise<T>): Promise<T> {
+    return this.#queue.run(() => {
+      this.refuseClosed()
+      return this.#store.locked({ timeoutMs: this.#lockTimeoutMs, signal: options.signal }, act)
+    }, options.signal)
+  }
+}
+
+function otherKind(stored: SandboxState): VmcgError {
+  const kind = stored.hasLeaf ? 'a Sandbox' : 'a CgroupManager'
+  return new VmcgError('ERR_VMCG_STATE', `${stored.parent}/${stored.id} is managed by ${kind} already`, {
+    path: `${stored.parent}/${stored.id}`,
+    hint: 'choose another id or path, or destroy the other one first',
+  })
+}
