@@ -6,12 +6,13 @@ import { freezerHierarchy, thaw } from './engine/freezer-v1'
 import { killAll } from './engine/kill'
 import { Roots, type SubmitOptions } from './engine/lane'
 import type { Report } from './engine/report'
+import { type IsRealtime, retryNewborn } from './engine/retry-newborn'
 import { settle } from './engine/settle'
 import { VmcgError } from './errors'
 import type { Host } from './host/detect'
 import { identifyIn } from './host/identify'
 import { isSameProcess, rememberProcess } from './host/origins'
-import { isSameThread, readStartTime } from './host/process'
+import { isRealtimeProcess, isRealtimeThread, isSameThread, readStartTime } from './host/process'
 import { readStats, type SandboxStats } from './host/stats'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import type { DeviceUse } from './model/devices/device-use'
@@ -130,7 +131,7 @@ export class SandboxSession {
     hypervisor: Hypervisor | undefined,
     options: SessionApplyOptions,
   ): Promise<Report> {
-    const execute = kernelExecutor(this.#roots)
+    const execute = retryNewborn(kernelExecutor(this.#roots), isRealtime)
     const claimThenExecute: StageExecutor = async (plan, stage, stageOptions) => {
       await this.#claim(plan)
       return execute(plan, stage, stageOptions)
@@ -242,3 +243,6 @@ function noThread(tid: number): VmcgError {
     hint: `ls -d /proc/${tid}`,
   })
 }
+
+const isRealtime: IsRealtime = (operation, id) =>
+  operation.kind === 'move-process' ? isRealtimeProcess(id) : isRealtimeThread(id)

@@ -12,6 +12,7 @@ import type { SubmitOptions } from './lane'
 import { Ledger } from './ledger'
 import type { Report } from './report'
 import { type Identify, putBackStrangers } from './strangers'
+import { takeBackOperations } from './take-back'
 
 /** One look at the sandbox: what is wanted of it, and what the kernel says. */
 export interface Look {
@@ -96,27 +97,12 @@ async function runStages(
     }
     const outcome = outcomes.find((one) => ledger.isFatal(one))
     if (outcome !== undefined) {
-      ledger.add(await takeBack(plan, stage, outcomes, execute))
+      const operations = takeBackOperations(outcomes, observed)
+      if (operations.length > 0) ledger.add(await execute(plan, { name: stage.name, operations }, {}))
       return { stage, outcome }
     }
   }
   return undefined
-}
-
-/** Writes the former values of a stage that failed half-way, last first, so that each step is one that was valid before. */
-async function takeBack(
-  plan: Plan,
-  stage: Stage,
-  outcomes: readonly OperationOutcome[],
-  execute: StageExecutor,
-): Promise<readonly OperationOutcome[]> {
-  const operations = outcomes.toReversed().flatMap(({ operation, errno }): WriteKnob[] => {
-    if (operation.kind !== 'write-knob' || errno !== 0) return []
-    // An empty cpuset stays filled: the kernel takes no empty list once a thread or a child is in it.
-    if (operation.previous === null || operation.previous === '') return []
-    return [{ ...operation, value: operation.previous, previous: operation.value }]
-  })
-  return operations.length === 0 ? [] : execute(plan, { name: stage.name, operations }, {})
 }
 
 function refuseStale(given: Plan | undefined, current: Plan): void {

@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { VmcgError } from '../errors'
 import { quote, short } from '../model/quote'
 import { type ProcCgroup, parseProcCgroup } from './proc-cgroup'
@@ -60,13 +60,18 @@ export function readStartTime(pid: number, procRoot = DEFAULT_PROC): number | un
   return ofProcess(procRoot, pid, 'stat', (path) => startTimeOf(readText(path)))
 }
 
-/** Field 22 of a stat line. Field 2, the name in parentheses, may itself hold spaces and parentheses. */
-export function startTimeOf(stat: string): number | undefined {
+/** A field of proc_pid_stat(5), counted from 1. Field 2, the name in parentheses, may itself hold spaces and parentheses. */
+function statField(stat: string, field: number): string | undefined {
   const fields = stat
     .slice(stat.lastIndexOf(')') + 1)
     .trim()
     .split(' ')
-  const ticks = fields[22 - 3]
+  return fields[field - 3]
+}
+
+/** Field 22 of a stat line. */
+export function startTimeOf(stat: string): number | undefined {
+  const ticks = statField(stat, 22)
   return ticks === undefined ? undefined : Number(ticks)
 }
 
@@ -107,4 +112,19 @@ export function isSameThread({
   readonly startTime: number
 }): boolean {
   return readStartTime(tid) === startTime
+}
+
+/** SCHED_FIFO, SCHED_RR and SCHED_DEADLINE of include/uapi/linux/sched.h. */
+const REALTIME_POLICIES: readonly number[] = [1, 2, 6]
+
+/** True when a thread has a real-time policy; false when it is gone. Source: proc_pid_stat(5), policy. */
+export function isRealtimeThread(tid: number, procRoot = DEFAULT_PROC): boolean {
+  const stat = ofProcess(procRoot, tid, 'stat', readText)
+  return stat !== undefined && REALTIME_POLICIES.includes(Number(statField(stat, 41)))
+}
+
+/** True when any thread of a process has a real-time policy; false when it is gone. */
+export function isRealtimeProcess(pid: number, procRoot = DEFAULT_PROC): boolean {
+  const tids = ofProcess(procRoot, pid, 'task', (path) => readdirSync(path)) ?? []
+  return tids.some((tid) => isRealtimeThread(Number(tid), procRoot))
 }

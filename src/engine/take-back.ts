@@ -1,0 +1,55 @@
+import { afterDeviceWrite } from '../model/devices/after-device-write'
+import { parseDevicesList } from '../model/devices/device-access'
+import { type DeviceWrite, deviceWrites } from '../model/devices/device-writes'
+import { knobValue, type Observed } from '../plan/observed'
+import type { WriteKnob } from '../plan/operations'
+import type { OperationOutcome } from './execute'
+
+/**
+ * The operations that undo what a stage has written before it failed, last first, so that each step leads to what was
+ * valid before. Device rules are undone together: a single one says nothing of what it replaced.
+ *
+ * An empty cpuset stays filled: the kernel takes no empty list once a thread or a child is in it.
+ *
+ * @param observed as it was before the stage.
+ */
+export function takeBackOperations(
+  outcomes: readonly OperationOutcome[],
+  observed: Observed,
+): readonly WriteKnob[] {
+  const written = outcomes.flatMap(({ operation, errno }) =>
+    operation.kind === 'write-knob' && errno === 0 ? [operation] : [],
+  )
+  const devices = written.filter((write) => isDeviceWrite(write.knob))
+  const others = written.toReversed().flatMap((write): readonly WriteKnob[] => {
+    const { value, previous } = write
+    if (isDeviceWrite(write.knob) || previous === null || previous === '') return []
+    return [{ ...write, value: previous, previous: value }]
+  })
+  return [...devicesBack(devices, observed), ...others]
+}
+
+function isDeviceWrite(knob: string): knob is DeviceWrite['file'] {
+  return knob === 'devices.allow' || knob === 'devices.deny'
+}
+
+function devicesBack(writes: readonly WriteKnob[], observed: Observed): readonly WriteKnob[] {
+  const [first] = writes
+  if (first === undefined) return []
+  const { hierarchy, path } = first
+  const cgroups = observed.hierarchies.find(({ id }) => id === hierarchy)?.cgroups
+  const before = parseDevicesList(knobValue(cgroups?.[path], 'devices.list') ?? 'a *:* rwm')
+  const now = writes.reduce(
+    (access, { knob, value }) =>
+      isDeviceWrite(knob) ? afterDeviceWrite(access, { file: knob, value }) : access,
+    before,
+  )
+  return deviceWrites(now, before).map(({ file, value }) => ({
+    kind: 'write-knob',
+    hierarchy,
+    path,
+    knob: file,
+    value,
+    previous: null,
+  }))
+}
