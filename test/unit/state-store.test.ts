@@ -72,6 +72,15 @@ describe('a serial queue', () => {
     expect(log).toEqual(['a begins', 'a ends', 'b begins', 'b ends'])
   })
 
+  it('refuses at once what was aborted before it came, whoever is in front', async () => {
+    const queue = new SerialQueue()
+    const endless = queue.run(() => new Promise(() => undefined))
+    const task = jest.fn()
+    await expect(queue.run(task, AbortSignal.abort('changed my mind'))).rejects.toBe('changed my mind')
+    expect(task).not.toHaveBeenCalled()
+    expect(endless).toBeInstanceOf(Promise)
+  })
+
   it('goes on after a task that fails or throws', async () => {
     const queue = new SerialQueue()
     const rejected = queue.run(() => Promise.reject(new Error('rejected')))
