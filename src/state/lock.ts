@@ -24,9 +24,20 @@ const RETRY_MS = 10
  * ends. The file holds the pid of its holder, for the message that others get.
  *
  * @throws `ERR_VMCG_BUSY` after `timeoutMs`, naming the holder; the kernel's error where the file cannot be opened,
- *   `ERR_VMCG_STATE` where it cannot be written; `signal.reason` after an abort.
+ *   `ERR_VMCG_STATE` where it cannot be written; `ERR_VMCG_INVALID_ARGUMENT` for a `timeoutMs` that is no number of 0
+ *   or more; `signal.reason` after an abort.
  */
 export async function takeLock(path: string, options: LockOptions): Promise<HeldLock> {
+  // Not a number compares as false with every deadline, and would wait for ever.
+  if (!(options.timeoutMs >= 0)) {
+    throw new VmcgError(
+      'ERR_VMCG_INVALID_ARGUMENT',
+      "a lock's timeout is a number of milliseconds, 0 or more",
+      {
+        value: String(options.timeoutMs),
+      },
+    )
+  }
   const deadline = performance.now() + options.timeoutMs
   for (;;) {
     options.signal?.throwIfAborted()
