@@ -11,7 +11,7 @@ export interface LockOptions {
 
 /** A lock that is held. One mechanism serves two objects, two workers and two processes. */
 export interface HeldLock {
-  /** Removes the file with the lock: for when what it protects is gone. */
+  /** Removes the file with the lock: for when what it protects is gone. Safe to call twice. */
   removeFile(): void
   release(): void
 }
@@ -63,8 +63,13 @@ function held(path: string, fd: number): HeldLock {
     native().closeFd(fd)
     throw new VmcgError('ERR_VMCG_STATE', `the lock file ${path} cannot be written`, { cause, path })
   }
+  let isRemoved = false
   return {
-    removeFile: () => unlinkSync(path),
+    removeFile: () => {
+      // Once: whoever makes the file anew holds another lock, which is not ours to remove.
+      if (!isRemoved) unlinkSync(path)
+      isRemoved = true
+    },
     release: () => {
       native().closeFd(fd)
     },

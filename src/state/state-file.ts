@@ -161,18 +161,21 @@ function shapeOf(fields: Readonly<Record<string, Check>>): Check {
     Object.entries(fields).every(([name, check]) => check(Reflect.get(Object(value), name)))
 }
 
+const isResources: Check = (value) => value === null || isObject(value)
+const isPaths: Check = (value) => isObject(value) && Object.values(Object(value)).every(isText)
+
 const checkShape = shapeOf({
   schema: oneOf(1),
   driver: oneOf('cgroupfs'),
   id: isText,
   parent: isText,
   nonce: isText,
-  containers: listOf(shapeOf({ id: isText })),
-  applied: (value) => value === null || isObject(value),
+  containers: listOf(shapeOf({ id: isText, resources: isResources })),
+  applied: isResources,
   claimed: listOf(isText),
   managed: listOf(shapeOf({ hierarchy: isText, path: isText, knob: isText })),
   processes: listOf(
-    shapeOf({ pid: isPid, startTime: isNumber, role: oneOf('vmm', 'helper'), origins: isObject }),
+    shapeOf({ pid: isPid, startTime: isNumber, role: oneOf('vmm', 'helper'), origins: isPaths }),
   ),
 })
 
