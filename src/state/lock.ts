@@ -11,7 +11,7 @@ export interface LockOptions {
 
 /** A lock that is held. One mechanism serves two objects, two workers and two processes. */
 export interface HeldLock {
-  /** Removes the file with the lock: for when what it protects is gone. */
+  /** Removes the file with the lock: for when what it protects is gone. Safe to call twice. */
   removeFile(): void
   release(): void
 }
@@ -24,9 +24,20 @@ const RETRY_MS = 10
  * ends. The file holds the pid of its holder, for the message that others get.
  *
  * @throws `ERR_VMCG_BUSY` after `timeoutMs`, naming the holder; the kernel's error where the file cannot be opened,
- *   `ERR_VMCG_STATE` where it cannot be written; `signal.reason` after an abort.
+ *   `ERR_VMCG_STATE` where it cannot be written; `ERR_VMCG_INVALID_ARGUMENT` for a `timeoutMs` that is no number of 0
+ *   or more; `signal.reason` after an abort.
  */
 export async function takeLock(path: string, options: LockOptions): Promise<HeldLock> {
+  // Not a number compares as false with every deadline, and would wait for ever.
+  if (!(options.timeoutMs >= 0)) {
+    throw new VmcgError(
+      'ERR_VMCG_INVALID_ARGUMENT',
+      "a lock's timeout is a number of milliseconds, 0 or more",
+      {
+        value: String(options.timeoutMs),
+      },
+    )
+  }
   const deadline = performance.now() + options.timeoutMs
   for (;;) {
     options.signal?.throwIfAborted()
@@ -52,8 +63,13 @@ function held(path: string, fd: number): HeldLock {
     native().closeFd(fd)
     throw new VmcgError('ERR_VMCG_STATE', `the lock file ${path} cannot be written`, { cause, path })
   }
+  let isRemoved = false
   return {
-    removeFile: () => unlinkSync(path),
+    removeFile: () => {
+      // Once: whoever makes the file anew holds another lock, which is not ours to remove.
+      if (!isRemoved) unlinkSync(path)
+      isRemoved = true
+    },
     release: () => {
       native().closeFd(fd)
     },

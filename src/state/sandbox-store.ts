@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { VmcgError } from '../errors'
 import type { HeldLock, LockOptions } from './lock'
 import { takeLock } from './lock'
 import { prepareStateDirectory } from './state-directory'
@@ -24,7 +26,8 @@ export class SandboxStore {
   }
 
   /**
-   * Runs `act` while no other object, worker or process works on this sandbox.
+   * Runs `act` while no other object, worker or process works on this sandbox. Where there is no state afterwards, the
+   * sandbox was destroyed or never begun, and the lock's file goes too.
    *
    * @throws `ERR_VMCG_BUSY` naming the holder when the lock is not free in time; what `act` throws.
    */
@@ -33,13 +36,25 @@ export class SandboxStore {
     try {
       return await act(lock)
     } finally {
+      if (!existsSync(this.#paths.state)) lock.removeFile()
       lock.release()
     }
   }
 
-  /** undefined: there is none, because the sandbox is new or was destroyed. */
-  read(): Promise<SandboxState | undefined> {
-    return readState(this.#paths.state)
+  /**
+   * @returns undefined where there is none, because the sandbox is new or was destroyed.
+   * @throws `ERR_VMCG_STATE` as reading does, and for a state of another sandbox: it would lead to that one's cgroups.
+   */
+  async read(): Promise<SandboxState | undefined> {
+    const state = await readState(this.#paths.state)
+    if (state === undefined) return undefined
+    const { driver, parent, id } = this.#where
+    if (state.driver === driver && state.parent === parent && state.id === id) return state
+    const path = this.#paths.state
+    throw new VmcgError('ERR_VMCG_STATE', `${path} is of another sandbox: ${state.id} in ${state.parent}`, {
+      path,
+      hint: `it was copied or renamed; look at it, and remove it: cat ${path}`,
+    })
   }
 
   write(state: SandboxState): Promise<void> {

@@ -7,6 +7,7 @@ export class SerialQueue {
    * @throws `signal.reason` after an abort; what the task throws.
    */
   run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason)
     return new Promise((resolve, reject) => {
       const giveUp = () => reject(signal?.reason)
       signal?.addEventListener('abort', giveUp, { once: true })

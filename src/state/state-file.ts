@@ -175,14 +175,17 @@ function shapeOf(fields: Readonly<Record<string, Check>>): Check {
     Object.entries(fields).every(([name, check]) => check(Reflect.get(Object(value), name)))
 }
 
+const isResources: Check = (value) => value === null || isObject(value)
+const isPaths: Check = (value) => isObject(value) && Object.values(Object(value)).every(isText)
+
 const checkShape = shapeOf({
   schema: oneOf(1),
   driver: oneOf('cgroupfs'),
   id: isText,
   parent: isText,
   nonce: isText,
-  containers: listOf(shapeOf({ id: isText })),
-  applied: (value) => value === null || isObject(value),
+  containers: listOf(shapeOf({ id: isText, resources: isResources })),
+  applied: isResources,
   claimed: listOf(isText),
   takenOver: listOf(isText),
   hasLeaf: oneOf(true, false),
@@ -190,7 +193,7 @@ const checkShape = shapeOf({
   threads: listOf(shapeOf({ tid: isPid, startTime: isNumber })),
   devices: listOf(shapeOf({ owner: isText, rule: isObject })),
   processes: listOf(
-    shapeOf({ pid: isPid, startTime: isNumber, role: oneOf('vmm', 'helper'), origins: isObject }),
+    shapeOf({ pid: isPid, startTime: isNumber, role: oneOf('vmm', 'helper'), origins: isPaths }),
   ),
 })
 

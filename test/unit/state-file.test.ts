@@ -144,12 +144,20 @@ it.each<[string, string]>([
   ['without a nonce', JSON.stringify({ ...state, nonce: undefined })],
   ['with a number for its id', JSON.stringify({ ...state, id: 7 })],
   ['with a text for its resources', JSON.stringify({ ...state, applied: 'all' })],
+  [
+    'with a container of the resources 5',
+    JSON.stringify({ ...state, containers: [{ id: 'a', resources: 5 }] }),
+  ],
   ['with a container that is null', JSON.stringify({ ...state, containers: [null] })],
   ['with a hierarchy that is a number', JSON.stringify({ ...state, claimed: [1] })],
   ['with a knob without a path', JSON.stringify({ ...state, managed: [{ hierarchy: 'cpu', knob: 'k' }] })],
   ['with pid 0', JSON.stringify({ ...state, processes: [{ ...state.processes[0], pid: 0 }] })],
   ['with a pid below 0', JSON.stringify({ ...state, processes: [{ ...state.processes[0], pid: -1 }] })],
   ['with an unknown role', JSON.stringify({ ...state, processes: [{ ...state.processes[0], role: 'x' }] })],
+  [
+    'with an origin that is no path',
+    JSON.stringify({ ...state, processes: [{ ...state.processes[0], origins: { cpu: 5 } }] }),
+  ],
   ['without origins', JSON.stringify({ ...state, processes: [{ ...state.processes[0], origins: [] }] })],
 ])('that is %s counts as damaged', async (_, text) => {
   writeFileSync(path, text)

@@ -32,6 +32,14 @@ it('replaces the pid of the holder before, however long', async () => {
   lock.release()
 })
 
+it.each([Number.NaN, -1])('is not waited for %d milliseconds', async (timeoutMs) => {
+  await expect(take(timeoutMs)).rejects.toMatchObject({
+    code: 'ERR_VMCG_INVALID_ARGUMENT',
+    value: String(timeoutMs),
+  })
+  expect(existsSync(path)).toBe(false)
+})
+
 it('is refused to a second holder in the same process, and the error names the first', async () => {
   const lock = await take()
   await expect(take()).rejects.toMatchObject({

@@ -32,6 +32,15 @@ describe('the store of a sandbox', () => {
     expect(await new SandboxStore(directory, { ...where, id: 'vm2' }).read()).toBeUndefined()
   })
 
+  it('refuses the state of another sandbox under its name', async () => {
+    const other = new SandboxStore(directory, { ...where, id: 'vm2' })
+    await other.write(store.fresh())
+    await expect(other.read()).rejects.toMatchObject({
+      code: 'ERR_VMCG_STATE',
+      message: expect.stringContaining('is of another sandbox: vm1 in /kata'),
+    })
+  })
+
   it('lets one act at a time, and the next when that has failed', async () => {
     await store.locked(now, async () => {
       await expect(new SandboxStore(directory, where).locked(now, async () => 1)).rejects.toMatchObject({
@@ -46,6 +55,23 @@ describe('the store of a sandbox', () => {
   it('does not stand in the way of another sandbox', async () => {
     const other = new SandboxStore(directory, { ...where, id: 'vm2' })
     expect(await store.locked(now, () => other.locked(now, async () => 'both'))).toBe('both')
+  })
+
+  it('leaves no lock behind where there is no state, whatever was tried', async () => {
+    await store.locked(now, async () => 'looked')
+    await expect(store.locked(now, () => Promise.reject(new Error('destroyed')))).rejects.toThrow('destroyed')
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  it('takes away a lock of its own only, once', async () => {
+    await store.locked(now, async (lock) => {
+      lock.removeFile()
+      await store.locked(now, async () => {
+        await store.write(store.fresh())
+        lock.removeFile()
+        expect(readdirSync(directory)).toHaveLength(2)
+      })
+    })
   })
 
   it('leaves nothing behind when it is removed', async () => {
@@ -70,6 +96,15 @@ describe('a serial queue', () => {
       })
     expect(await Promise.all([task('a', 5), task('b', 0)])).toEqual(['a', 'b'])
     expect(log).toEqual(['a begins', 'a ends', 'b begins', 'b ends'])
+  })
+
+  it('refuses at once what was aborted before it came, whoever is in front', async () => {
+    const queue = new SerialQueue()
+    const endless = queue.run(() => new Promise(() => undefined))
+    const task = jest.fn()
+    await expect(queue.run(task, AbortSignal.abort('changed my mind'))).rejects.toBe('changed my mind')
+    expect(task).not.toHaveBeenCalled()
+    expect(endless).toBeInstanceOf(Promise)
   })
 
   it('goes on after a task that fails or throws', async () => {
