@@ -1,23 +1,31 @@
-import { parseDevicesList } from '../model/devices/device-access'
+import { type DeviceAccess, parseDevicesList } from '../model/devices/device-access'
 import { deviceState } from '../model/devices/device-state'
 import { deviceWrites } from '../model/devices/device-writes'
 import type { Desired } from './desired'
 import { sandboxPaths } from './desired'
+import { DEVICE_RULES } from './managed'
 import type { PlanBuilder } from './plan-builder'
 
 /**
- * Plans the differences between what `devices.list` says and what the rules mean. Nothing is planned while nobody has
- * given rules: the cgroup then allows what its parent does.
+ * Plans the differences between what `devices.list` says and what the rules mean. Where there are no rules any more, and
+ * vmcg has written some before, the cgroup gets what its parent allows. Where there never were any, nothing is planned.
  *
  * @throws `ERR_VMCG_UNSUPPORTED` for rules that the kernel's device controller cannot express.
  */
 export function planDevices(builder: PlanBuilder, desired: Desired): void {
   const hierarchy = builder.hierarchyOf('devices')
-  if (hierarchy === undefined || desired.devices === null) return
-  const path = sandboxPaths(desired).sandbox
-  const list = builder.knob(hierarchy, path, 'devices.list')
-  if (list === undefined) return
-  for (const { file, value } of deviceWrites(parseDevicesList(list), deviceState(desired.devices))) {
+  if (hierarchy === undefined) return
+  const { sandbox: path, parent } = sandboxPaths(desired)
+  const access = (cgroup: string): DeviceAccess | undefined => {
+    const list = builder.knob(hierarchy, cgroup, DEVICE_RULES)
+    return list === undefined ? undefined : parseDevicesList(list)
+  }
+  const hasRules = desired.managed.some((managed) => managed.path === path && managed.knob === DEVICE_RULES)
+  const lifted = hasRules ? access(parent) : undefined
+  const wanted = desired.devices === null ? lifted : deviceState(desired.devices)
+  const observed = access(path)
+  if (observed === undefined || wanted === undefined) return
+  for (const { file, value } of deviceWrites(observed, wanted)) {
     builder.add({ kind: 'write-knob', hierarchy, path, knob: file, value, previous: null })
   }
 }

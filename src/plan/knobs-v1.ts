@@ -47,15 +47,18 @@ function noController(id: string, controller: string, file: string): VmcgError {
 }
 
 /**
- * What was written to the knobs of a cgroup before, for `resourceWrites` to lift. Not cpusets, which follow their
- * parents, and not the period: without a quota it holds nobody back, and beside one that somebody else has set, another
+ * What was written to the knobs of a cgroup before, for `resourceWrites` to lift. Not cpusets and devices, which follow
+ * their parents, and not the period: without a quota it holds nobody back, and beside one that somebody else has set, another
  * period would be another limit.
  */
 export function previousWrites(managed: readonly ManagedKnob[], path: string): readonly KnobWrite[] {
   return managed
     .filter(
       ({ path: where, knob }) =>
-        where === path && knob !== 'cpu.cfs_period_us' && !knob.startsWith('cpuset.'),
+        where === path &&
+        knob !== 'cpu.cfs_period_us' &&
+        !knob.startsWith('cpuset.') &&
+        !knob.startsWith('devices.'),
     )
     .map(({ knob, value }) => ({ controller: controllerOf(knob), file: knob, value }))
 }

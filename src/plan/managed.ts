@@ -14,9 +14,21 @@ export function managedWith(
   const written = operations.flatMap((operation): readonly ManagedKnob[] => {
     if (operation.kind !== 'write-knob' || !own.includes(operation.path)) return []
     const { hierarchy, path, knob, value } = operation
-    return knob.startsWith('devices.') ? [] : [{ hierarchy, path, knob, value }]
+    // A single device rule cannot be lifted: what counts is that there are rules of ours at all.
+    return [
+      isDeviceKnob(knob)
+        ? { hierarchy, path, knob: DEVICE_RULES, value: '' }
+        : { hierarchy, path, knob, value },
+    ]
   })
   return [...new Map([...before, ...written].map((knob) => [identity(knob), knob])).values()]
+}
+
+/** What stands for all device rules that were written to a cgroup. */
+export const DEVICE_RULES = 'devices.list'
+
+function isDeviceKnob(knob: string): boolean {
+  return knob.startsWith('devices.')
 }
 
 function identity({ hierarchy, path, knob, value }: ManagedKnob): string {
@@ -31,8 +43,8 @@ export function managedWithoutLifted(
   const asked = new Map(
     ownCgroups({ ...desired, vcpus: [] }).map(({ path, resources }) => [path, askedPlaces(resources)]),
   )
-  return managed.filter(
-    ({ path, knob, value }) =>
-      knob.startsWith('cpuset.') || asked.get(path)?.has(placeOf({ file: knob, value })) === true,
-  )
+  return managed.filter(({ path, knob, value }) => {
+    if (isDeviceKnob(knob)) return desired.resources.devices !== undefined
+    return knob.startsWith('cpuset.') || asked.get(path)?.has(placeOf({ file: knob, value })) === true
+  })
 }
