@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { detectHost } from '../../src/host/detect'
 
@@ -37,11 +37,12 @@ export function removeEverywhere(path: string): void {
   }
 }
 
-/** Every setting of a cgroup in every v1 hierarchy: the files that can be read and written, and `devices.list`. */
+/** Every setting of a cgroup in every v1 hierarchy that it is in: files to read and write, and `devices.list`. */
 export function readKnobs(path: string): KnobLines {
   const directories = detectHost()
     .hierarchies.filter(({ version }) => version === 1)
     .map(({ mountPoint }) => join(mountPoint, path))
+    .filter((directory) => existsSync(directory))
   return Object.fromEntries(
     directories.flatMap((directory) =>
       readdirSync(directory)
