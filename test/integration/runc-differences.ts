@@ -6,7 +6,8 @@ export interface Difference {
   /** The knob that says something else, or who alone refuses the document. */
   readonly where: string
   readonly when: string
-  readonly applies: (resources: LinuxResources) => boolean
+  /** @param before What the cgroup was given before, when the resources are an update. */
+  readonly applies: (resources: LinuxResources, before: LinuxResources) => boolean
   readonly why: string
 }
 
@@ -15,6 +16,8 @@ export const RUNC_REFUSES = 'runc refuses'
 
 /** More than the one waiting process of runc's container, which the kernel charges to the cgroup, can need. */
 const RUNC_NEEDS_BYTES = 2 ** 24
+
+const DEFAULT_RT_PERIOD_US = 1_000_000
 
 export const DIFFERENCES: readonly Difference[] = [
   {
@@ -79,6 +82,14 @@ export const DIFFERENCES: readonly Difference[] = [
   },
   {
     where: RUNC_REFUSES,
+    when: 'an update shortens the realtime period',
+    applies: ({ cpu }, before) =>
+      (before.cpu?.realtimeRuntime ?? 0) > 0 &&
+      (cpu?.realtimePeriod ?? DEFAULT_RT_PERIOD_US) < (before.cpu?.realtimePeriod ?? DEFAULT_RT_PERIOD_US),
+    why: 'runc writes the period first, so that for a moment the old runtime is too much for the parent',
+  },
+  {
+    where: RUNC_REFUSES,
     when: 'memory.limit is less than a process of runc needs',
     applies: ({ memory }) => (memory?.limit ?? 0) > 0 && (memory?.limit ?? 0) < RUNC_NEEDS_BYTES,
     why: 'the container has a process in it, and the cgroup of vmcg here has none',
@@ -133,9 +144,11 @@ export const DIFFERENCES: readonly Difference[] = [
   },
 ]
 
-/** The differences that a document gives rise to. */
+/** The differences that resources, applied one after the other, give rise to. */
 export function differencesOf(steps: readonly LinuxResources[]): readonly Difference[] {
-  return DIFFERENCES.filter(({ applies }) => steps.some(applies))
+  return DIFFERENCES.filter(({ applies }) =>
+    steps.some((resources, index) => applies(resources, steps[index - 1] ?? {})),
+  )
 }
 
 function isWhole({ type = 'a', major = -1, minor = -1, access = 'rwm' }: LinuxDeviceCgroup): boolean {

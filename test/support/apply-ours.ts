@@ -1,6 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { detectHost } from '../../src/host/detect'
+import { CgroupManager } from '../../src/manager'
 import { parseDevicesList } from '../../src/model/devices/device-access'
 import { deviceRules } from '../../src/model/devices/device-rules'
 import { deviceState } from '../../src/model/devices/device-state'
@@ -12,12 +14,33 @@ import { resourceWrites } from '../../src/model/resources/resource-writes'
 import { type KnobLines, makeEverywhere, readKnobs, removeEverywhere } from './cgroup-knobs'
 
 /**
- * What the knobs of a new cgroup say when these resources were applied to it, one after the other.
+ * What the knobs of a new cgroup say when a manager has applied these resources to it.
  *
- * @param path Below the mount points; its parent exists. It is gone again when this returns.
+ * @param path Below the mount points, with a last name that begins with `kata_`; its parent exists. It is gone again
+ *   when this returns.
  * @throws What vmcg refuses with.
  */
-export async function applyOurs(path: string, steps: readonly LinuxResources[]): Promise<KnobLines> {
+export async function applyOurs(path: string, resources: LinuxResources): Promise<KnobLines> {
+  const stateDir = mkdtempSync(join(tmpdir(), 'vmcg-test-state-'))
+  try {
+    const manager = await CgroupManager.create({ cgroupsPath: path, stateDir })
+    try {
+      await manager.apply(resources)
+      return readKnobs(path)
+    } finally {
+      await manager.destroy()
+      await manager.close()
+    }
+  } finally {
+    rmSync(stateDir, { recursive: true })
+  }
+}
+
+/**
+ * The same for resources that change one after the other, by the writes alone: what a later step does not name stays as
+ * it is, whereas a manager would lift it.
+ */
+export async function updateOurs(path: string, steps: readonly LinuxResources[]): Promise<KnobLines> {
   makeEverywhere(path)
   try {
     for (const resources of steps) applyOnce(path, resources)
