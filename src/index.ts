@@ -32,11 +32,13 @@ export { type ResourceWritesOptions, resourceWrites } from './model/resources/re
 export { type FormatPlanOptions, formatPlan } from './plan/format-plan'
 export type { Operation, Plan, Stage } from './plan/operations'
 export { Sandbox } from './sandbox'
+export type { ListedSandbox, ListOptions, UnreadableState } from './sandbox-list'
 export type {
   ActOptions,
   ApplyOptions,
   AttachOptions,
   DestroyOptions,
+  LoadOptions,
   SandboxOptions,
 } from './sandbox-options'
 export type { SandboxThread, ThreadRole } from './sandbox-threads'

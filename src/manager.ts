@@ -285,7 +285,10 @@ export class CgroupManager {
 
   async #settle(resources: LinuxResources, options: ApplyOptions): Promise<Report> {
     const wanted = this.#wanted(resources)
-    return this.#gate.reported(await this.#gate.session.apply(wanted, [], undefined, options))
+    const { merge } = this.#gate.session.state
+    return this.#gate.reported(
+      await this.#gate.session.apply(wanted, { containers: [], merge }, undefined, options),
+    )
   }
 }
 

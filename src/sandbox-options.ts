@@ -29,6 +29,12 @@ export interface SandboxOptions extends ActOptions {
   readonly logger?: Logger | undefined
 }
 
+/**
+ * What `Sandbox.load()` takes. `unlimited` and `memoryOverheadBytes` default to those that the containers were applied
+ * with; `parent` must be the sandbox's own.
+ */
+export type LoadOptions = Omit<SandboxOptions, 'id' | 'containers'>
+
 export interface ApplyOptions extends ActOptions {
   /** Carry out exactly this plan, or refuse with `ERR_VMCG_PLAN_STALE`. */
   readonly plan?: Plan | undefined

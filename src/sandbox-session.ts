@@ -24,11 +24,14 @@ import { lookAtSandbox, lookAtTeardown, type Wanted } from './sandbox-look'
 import { listThreads, type SandboxThread } from './sandbox-threads'
 import type { HeldLock } from './state/lock'
 import type { SandboxStore } from './state/sandbox-store'
-import type { ContainerState, ProcessState, SandboxState } from './state/state-file'
+import type { ProcessState, SandboxState } from './state/state-file'
 
 export interface SessionApplyOptions extends SubmitOptions {
   readonly plan?: Plan | undefined
 }
+
+/** What merged resources were merged from. The session only remembers it. */
+export type MergedFrom = Pick<SandboxState, 'containers' | 'merge'>
 
 export interface SessionDestroyOptions extends SubmitOptions {
   readonly processes: 'move' | 'kill'
@@ -115,6 +118,16 @@ export class SandboxSession {
     await this.#save({ threads: [...others, ...found] })
   }
 
+  /**
+   * Only an object that the VMM was attached to can ask which of its threads are vCPUs.
+   *
+   * @throws `ERR_VMCG_NOT_ATTACHED` while the state remembers a VMM that is alive.
+   */
+  refuseUnasked(): void {
+    const vmm = this.#livingVmm
+    if (vmm !== undefined) throw notAttached(this.#state.id, vmm.pid)
+  }
+
   async rememberDevices(devices: readonly DeviceUse[]): Promise<void> {
     await this.#save({ devices })
   }
@@ -124,10 +137,10 @@ export class SandboxSession {
     return planSandbox(desired, observed)
   }
 
-  /** Brings the sandbox to what is wanted. `containers` are what it was merged from; they are only remembered. */
+  /** Brings the sandbox to what is wanted, and remembers that and what it was merged from. */
   async apply(
     wanted: Wanted,
-    containers: readonly ContainerState[],
+    from: MergedFrom,
     hypervisor: Hypervisor | undefined,
     options: SessionApplyOptions,
   ): Promise<Report> {
@@ -141,15 +154,17 @@ export class SandboxSession {
     const report = await settle(look, claimThenExecute, { ...options, identify })
     const { resources } = wanted
     const managed = managedWithoutLifted(this.#state.managed, { ...this.#state, resources })
-    await this.#save({ applied: resources, containers, managed })
-    return report
+    await this.#save({ ...from, applied: resources, managed })
+    const unasked = hypervisor === undefined ? this.#livingVmm : undefined
+    if (unasked === undefined) return report
+    const warning = `sandbox ${this.#state.id}: its VMM ${unasked.pid} is not attached, so its threads were not placed`
+    return { ...report, warnings: [...report.warnings, warning] }
   }
 
   /** Writes down what is about to be made and set, so that whoever comes after a crash knows what is ours. */
   async #claim(plan: Plan): Promise<void> {
     const claimed = [...new Set([...this.#state.claimed, ...Object.keys(plan.mounts)])]
-    const own = [this.paths.sandbox, this.paths.vcpu]
-    await this.#save({ claimed, managed: managedWith(this.#state.managed, operationsOf(plan), own) })
+    await this.#save({ claimed, managed: managedWith(this.#state.managed, operationsOf(plan), this.#state) })
   }
 
   async threads(
@@ -219,6 +234,11 @@ export class SandboxSession {
     this.#roots.close()
   }
 
+  /** The VMM that the state remembers, while it is alive. */
+  get #livingVmm(): ProcessState | undefined {
+    return this.#state.processes.find((process) => process.role === 'vmm' && isSameProcess(process))
+  }
+
   get #context() {
     return { host: this.#host, roots: this.#roots, state: this.#state }
   }
@@ -235,6 +255,17 @@ export function destroyed(id: string): VmcgError {
   return new VmcgError('ERR_VMCG_DESTROYED', `${id} has been destroyed`, {
     hint: 'make a new one with create()',
   })
+}
+
+function notAttached(id: string, pid: number): VmcgError {
+  return new VmcgError(
+    'ERR_VMCG_NOT_ATTACHED',
+    `sandbox ${id} holds the VMM ${pid}, and no hypervisor was attached to this object that could be asked for its threads`,
+    {
+      value: String(pid),
+      hint: 'attach() it again, as with QemuHypervisor.connect(); apply() sets limits without it',
+    },
+  )
 }
 
 function noThread(tid: number): VmcgError {

@@ -6,23 +6,26 @@ import { sandboxHierarchies } from './host/sandbox-hierarchies'
 import type { SandboxStats } from './host/stats'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import { type ContainerConfig, type ContainerResources, containerResources } from './model/container'
-import { type MergeOptions, mergeContainerResources } from './model/merge'
+import { mergeContainerResources } from './model/merge'
 import { checkParentPath } from './model/parent-path'
 import { checkSandboxId } from './model/sandbox-id'
 import { unappliedFields } from './model/unapplied'
 import type { Plan } from './plan/operations'
+import { type ListedSandbox, type ListOptions, listSandboxes, type UnreadableState } from './sandbox-list'
 import type { Wanted } from './sandbox-look'
 import type {
   ActOptions,
   ApplyOptions,
   AttachOptions,
   DestroyOptions,
+  LoadOptions,
   SandboxOptions,
 } from './sandbox-options'
+import type { MergedFrom } from './sandbox-session'
 import type { SandboxThread } from './sandbox-threads'
 import { sandboxTree } from './sandbox-tree'
 import { SessionGate } from './session-gate'
-import type { ContainerState } from './state/state-file'
+import type { MergeState } from './state/state-file'
 
 const DEFAULT_PARENT = '/kata'
 
@@ -37,14 +40,13 @@ const DEFAULT_PARENT = '/kata'
  */
 export class Sandbox {
   readonly #gate: SessionGate
-  readonly #merge: MergeOptions
+  readonly #merge: MergeState
   readonly #containers = new Map<string, ContainerResources>()
   #hypervisor: { readonly hypervisor: Hypervisor; readonly isOwn: boolean } | undefined
 
-  private constructor(gate: SessionGate, options: SandboxOptions) {
+  private constructor(gate: SessionGate, merge: MergeState) {
     this.#gate = gate
-    this.#merge = { unlimited: options.unlimited, memoryOverheadBytes: options.memoryOverheadBytes }
-    for (const container of options.containers ?? []) this.setContainer(container)
+    this.#merge = merge
   }
 
   /**
@@ -60,10 +62,44 @@ export class Sandbox {
     const host = detectHost()
     sandboxHierarchies(host, { resources: {}, managed: [], devices: null })
     return SessionGate.open(host, { parent, id, hasLeaf: true }, options, async (gate) => {
-      const sandbox = new Sandbox(gate, options)
+      const { unlimited = 'ignore', memoryOverheadBytes = null } = options
+      const sandbox = new Sandbox(gate, { unlimited, memoryOverheadBytes })
+      for (const container of options.containers ?? []) sandbox.setContainer(container)
       await gate.session.plan(sandbox.#merged(), undefined, options)
       return sandbox
     })
+  }
+
+  /**
+   * Takes up a sandbox that another object has left, in this process or in one that ended, however it ended. Its
+   * containers are those of the last `apply()` that went through, so that the next one has nothing to do, or brings back
+   * what an interrupted one has changed. The hypervisor has to be attached again before threads are placed.
+   *
+   * @throws `ERR_VMCG_DESTROYED` when there is none of this id and parent in the state directory;
+   *   `ERR_VMCG_INVALID_ID`, `ERR_VMCG_INVALID_PATH` (parent), `ERR_VMCG_STATE`, `ERR_VMCG_BUSY`.
+   */
+  static async load(id: string, options: LoadOptions = {}): Promise<Sandbox> {
+    const parent = checkParentPath(options.parent ?? DEFAULT_PARENT)
+    const key = { parent, id: checkSandboxId(id), hasLeaf: true }
+    return SessionGate.open(detectHost(), key, { ...options, mustExist: true }, async (gate) => {
+      const { merge, containers } = gate.session.state
+      const { unlimited = merge.unlimited, memoryOverheadBytes = merge.memoryOverheadBytes } = options
+      const sandbox = new Sandbox(gate, { unlimited, memoryOverheadBytes })
+      for (const { id: name, resources } of containers) {
+        sandbox.setContainer({ id: name, spec: resources === null ? {} : { linux: { resources } } })
+      }
+      return sandbox
+    })
+  }
+
+  /**
+   * All sandboxes with a state in the directory, sorted by parent and id, whoever made them. Writes nothing and takes no
+   * lock. A file that cannot be read comes last, as `{ error }`: it hides no other, and may be some sandbox's.
+   *
+   * @throws `ERR_VMCG_STATE` for a state directory that others could write to.
+   */
+  static list(options: ListOptions = {}): Promise<readonly (ListedSandbox | UnreadableState)[]> {
+    return listSandboxes(options)
   }
 
   get id(): string {
@@ -84,7 +120,7 @@ export class Sandbox {
     this.#gate.refuseClosed()
     const read = containerResources(container)
     if (read.warning !== undefined) this.#warn(read.warning, read.id)
-    const unapplied = unappliedFields(read.resources, this.#merge.memoryOverheadBytes !== undefined)
+    const unapplied = unappliedFields(read.resources, this.#merge.memoryOverheadBytes !== null)
     if (unapplied.length > 0)
       this.#warn(`not applied by this version of vmcg: ${unapplied.join(', ')}`, read.id)
     this.#containers.set(read.id, read)
@@ -146,16 +182,21 @@ export class Sandbox {
         id,
         resources: resources ?? null,
       }))
-      return this.#settle(this.#merged(), containers, options)
+      return this.#settle(this.#merged(), { containers, merge: this.#merge }, options)
     })
   }
 
   /**
    * As `apply()`, but with the limits of the last one: finds threads that are new (a hot-plugged vCPU), places them,
    * and lets the weight of `vcpu` follow the number of vCPUs. Containers that were changed since are not looked at.
+   *
+   * @throws as `apply()`; `ERR_VMCG_NOT_ATTACHED` while the sandbox holds a VMM that this object cannot ask.
    */
   refresh(options: ActOptions = {}): Promise<Report> {
-    return this.#gate.act(options, () => this.#settleApplied(options))
+    return this.#gate.act(options, () => {
+      if (this.#hypervisor === undefined) this.#gate.session.refuseUnasked()
+      return this.#settleApplied(options)
+    })
   }
 
   /** CPU time and throttling of each role, in microseconds, and the quota in force. */
@@ -197,22 +238,22 @@ export class Sandbox {
 
   #merged(): Wanted {
     const containers = [...this.#containers.values()]
-    const { devices: _devices, ...resources } = mergeContainerResources(containers, this.#merge)
+    const { unlimited, memoryOverheadBytes } = this.#merge
+    const { devices: _devices, ...resources } = mergeContainerResources(containers, {
+      unlimited,
+      memoryOverheadBytes: memoryOverheadBytes ?? undefined,
+    })
     return { resources, devices: null }
   }
 
   async #settleApplied(options: ActOptions): Promise<Report> {
-    const { applied, containers } = this.#gate.session.state
-    return this.#settle({ resources: applied ?? {}, devices: null }, containers, options)
+    const { applied, containers, merge } = this.#gate.session.state
+    return this.#settle({ resources: applied ?? {}, devices: null }, { containers, merge }, options)
   }
 
-  async #settle(
-    wanted: Wanted,
-    containers: readonly ContainerState[],
-    options: ApplyOptions,
-  ): Promise<Report> {
+  async #settle(wanted: Wanted, from: MergedFrom, options: ApplyOptions): Promise<Report> {
     const hypervisor = this.#hypervisor?.hypervisor
-    return this.#gate.reported(await this.#gate.session.apply(wanted, containers, hypervisor, options))
+    return this.#gate.reported(await this.#gate.session.apply(wanted, from, hypervisor, options))
   }
 
   #warn(text: string, container: string): void {

@@ -4,7 +4,7 @@ import { VmcgError } from './errors'
 import type { Host } from './host/detect'
 import { defaultLogger, type Logger } from './log'
 import type { ActOptions, DestroyOptions } from './sandbox-options'
-import { destroyed, SandboxSession } from './sandbox-session'
+import { SandboxSession } from './sandbox-session'
 import type { HeldLock } from './state/lock'
 import { SandboxStore } from './state/sandbox-store'
 import { SerialQueue } from './state/serial-queue'
@@ -65,8 +65,8 @@ export class SessionGate {
     return store.locked({ timeoutMs, signal: options.signal }, async (lock) => {
       const stored = await store.read()
       if (stored === undefined && options.mustExist === true) {
-        lock.removeFile()
-        throw destroyed(key.id)
+        await store.remove(lock)
+        throw notThere(key, directory)
       }
       if (stored !== undefined && stored.hasLeaf !== key.hasLeaf) throw otherKind(stored)
       const state = stored ?? store.fresh(key.hasLeaf, key.takenOver)
@@ -152,6 +152,19 @@ export class SessionGate {
       return this.#store.locked({ timeoutMs: this.#lockTimeoutMs, signal: options.signal }, act)
     }, options.signal)
   }
+}
+
+function notThere({ parent, id }: GateKey, directory: string): VmcgError {
+  const path = parent === '/' ? `/${id}` : `${parent}/${id}`
+  return new VmcgError(
+    'ERR_VMCG_DESTROYED',
+    `${path} is not there: ${directory} has no state of it; it was destroyed, or never made`,
+    {
+      path: directory,
+      value: path,
+      hint: 'make a new one with create(), or pass the parent and stateDir that it was made with',
+    },
+  )
 }
 
 function otherKind(stored: SandboxState): VmcgError {

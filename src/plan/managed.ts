@@ -1,19 +1,25 @@
 import type { LinuxResources } from '../model/generated/oci'
 import { placeOf } from '../model/resources/keyed-lines'
-import type { Desired, ManagedKnob } from './desired'
+import { type Desired, type ManagedKnob, sandboxPaths } from './desired'
 import { askedPlaces } from './knobs-v1'
 import type { Operation } from './operations'
 import { ownCgroups } from './own-cgroups'
 
-/** What vmcg has written to our own cgroups, with what these operations write; a later value takes an earlier's place. */
+/**
+ * What vmcg has written to our own cgroups, with what these operations write; a later value takes an earlier's place.
+ * Not the weight of the leaf: that follows the vCPU threads, and where nobody says which those are it stays.
+ */
 export function managedWith(
   before: readonly ManagedKnob[],
   operations: readonly Operation[],
-  own: readonly string[],
+  where: Pick<Desired, 'id' | 'parent' | 'hasLeaf'>,
 ): readonly ManagedKnob[] {
+  const { sandbox, vcpu } = sandboxPaths(where)
   const written = operations.flatMap((operation): readonly ManagedKnob[] => {
-    if (operation.kind !== 'write-knob' || !own.includes(operation.path)) return []
+    if (operation.kind !== 'write-knob') return []
     const { hierarchy, path, knob, value } = operation
+    if (path !== sandbox && path !== vcpu) return []
+    if (where.hasLeaf && path === vcpu && knob === 'cpu.shares') return []
     // A single device rule cannot be lifted: what counts is that there are rules of ours at all.
     return [
       isDeviceKnob(knob)

@@ -75,6 +75,7 @@ export class SandboxStore {
       hasLeaf,
       nonce: randomBytes(16).toString('hex'),
       containers: [],
+      merge: { unlimited: 'ignore', memoryOverheadBytes: null },
       applied: null,
       claimed: [],
       takenOver,

@@ -25,6 +25,11 @@ export function prepareStateDirectory(directory: string): void {
       hint: 'run as root, or pass stateDir',
     })
   }
+  checkStateDirectory(directory)
+}
+
+/** @throws `ERR_VMCG_STATE` as {@link prepareStateDirectory}; `ENOENT` for one that is not there. */
+export function checkStateDirectory(directory: string): void {
   const stat = lstatSync(directory)
   const refuse = (what: string, hint: string) =>
     new VmcgError('ERR_VMCG_STATE', `the state directory ${directory} ${what}`, { path: directory, hint })

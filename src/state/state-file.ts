@@ -17,7 +17,10 @@ export interface SandboxState {
   readonly hasLeaf: boolean
   /** The value of the tag on every directory of this sandbox. */
   readonly nonce: string
+  /** Those of the last apply that went through. */
   readonly containers: readonly ContainerState[]
+  /** How these were merged. */
+  readonly merge: MergeState
   /** The merged resources of the last apply that went through; null before the first. */
   readonly applied: LinuxResources | null
   /** Hierarchies in which directories were made, or were about to be. */
@@ -41,6 +44,12 @@ export interface ThreadState {
 export interface ContainerState {
   readonly id: string
   readonly resources: LinuxResources | null
+}
+
+export interface MergeState {
+  readonly unlimited: 'ignore' | 'uncap'
+  /** null: the memory of the sandbox is not limited. */
+  readonly memoryOverheadBytes: number | null
 }
 
 export interface ProcessState {
@@ -122,9 +131,14 @@ export async function writeState(path: string, state: SandboxState): Promise<voi
   }
 }
 
-/** @throws `ERR_VMCG_STATE` for a file that is there and cannot be removed. */
+/**
+ * Removes the state, and what a crash has left of a temporary file.
+ *
+ * @throws `ERR_VMCG_STATE` for a file that is there and cannot be removed.
+ */
 export async function removeState(path: string): Promise<void> {
   try {
+    await removeIfThere(`${path}.new`)
     await removeIfThere(path)
   } catch (cause) {
     throw new VmcgError('ERR_VMCG_STATE', `the state file ${path} cannot be removed`, { cause, path })
@@ -185,6 +199,10 @@ const checkShape = shapeOf({
   parent: isText,
   nonce: isText,
   containers: listOf(shapeOf({ id: isText, resources: isResources })),
+  merge: shapeOf({
+    unlimited: oneOf('ignore', 'uncap'),
+    memoryOverheadBytes: (value) => value === null || isNumber(value),
+  }),
   applied: isResources,
   claimed: listOf(isText),
   takenOver: listOf(isText),

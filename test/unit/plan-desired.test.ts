@@ -6,7 +6,6 @@ import { operationsOf } from '../../src/plan/operations'
 import { planSandbox } from '../../src/plan/plan-sandbox'
 import { desired, hierarchy, LEAF, observed, SANDBOX } from '../support/sandbox-states'
 
-const own = [SANDBOX, LEAF]
 const inCpu = (path: string, knob: string) => ({ hierarchy: 'cpu', path, knob, value: '0' })
 
 describe('the controllers that a sandbox needs', () => {
@@ -29,11 +28,12 @@ describe('the controllers that a sandbox needs', () => {
 
 describe('the knobs that vmcg answers for', () => {
   const resources = { cpu: { shares: 512, quota: 50000, period: 50000, cpus: '1' } }
+  const where = desired({ resources, vcpus: [102, 103] })
   const state = observed([hierarchy('cpu'), hierarchy('cpuset')])
-  const operations = operationsOf(planSandbox(desired({ resources, vcpus: [102] }), state))
+  const operations = operationsOf(planSandbox(where, state))
 
-  it('are those that it writes in its own cgroups, not in the parent that others share', () => {
-    expect(managedWith([], operations, own).map(({ path, knob }) => `${path} ${knob}`)).toEqual([
+  it('are those that it writes in its own cgroups: not in the parent that others share, and not the weight of the leaf', () => {
+    expect(managedWith([], operations, where).map(({ path, knob }) => `${path} ${knob}`)).toEqual([
       `${SANDBOX} cpu.shares`,
       `${LEAF} cpu.cfs_quota_us`,
       `${LEAF} cpu.cfs_period_us`,
@@ -45,8 +45,8 @@ describe('the knobs that vmcg answers for', () => {
   })
 
   it('are listed once, however often they are written', () => {
-    const once = managedWith([], operations, own)
-    expect(managedWith(once, operations, own)).toEqual(once)
+    const once = managedWith([], operations, where)
+    expect(managedWith(once, operations, where)).toEqual(once)
   })
 
   it('are let go of once they are lifted, but cpusets', () => {

@@ -23,6 +23,7 @@ const state: SandboxState = {
   nonce: '0123456789abcdef',
   threads: [],
   devices: [],
+  merge: { unlimited: 'uncap', memoryOverheadBytes: 1024 },
   containers: [
     { id: 'web', resources: { cpu: { quota: 30000, period: 100000 } } },
     { id: 'db', resources: null },
@@ -96,6 +97,13 @@ it('stays as it was when a new one cannot be written, and no temporary file is l
   expect(readdirSync(directory)).toEqual(['x.json'])
 })
 
+it('takes along, when it is removed, what a crash has left of a temporary file', async () => {
+  await writeState(path, state)
+  writeFileSync(`${path}.new`, 'half of')
+  await removeState(path)
+  expect(readdirSync(directory)).toEqual([])
+})
+
 it('is an error where its directory has gone', async () => {
   const gone = join(directory, 'gone', 'x.json')
   await expect(writeState(gone, state)).rejects.toMatchObject({ code: 'ERR_VMCG_STATE', path: gone })
@@ -151,6 +159,10 @@ it.each<[string, string]>([
   ['with a container that is null', JSON.stringify({ ...state, containers: [null] })],
   ['with a hierarchy that is a number', JSON.stringify({ ...state, claimed: [1] })],
   ['with a knob without a path', JSON.stringify({ ...state, managed: [{ hierarchy: 'cpu', knob: 'k' }] })],
+  [
+    'with a text for its overhead',
+    JSON.stringify({ ...state, merge: { ...state.merge, memoryOverheadBytes: '1' } }),
+  ],
   ['with pid 0', JSON.stringify({ ...state, processes: [{ ...state.processes[0], pid: 0 }] })],
   ['with a pid below 0', JSON.stringify({ ...state, processes: [{ ...state.processes[0], pid: -1 }] })],
   ['with an unknown role', JSON.stringify({ ...state, processes: [{ ...state.processes[0], role: 'x' }] })],

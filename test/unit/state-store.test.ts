@@ -34,7 +34,7 @@ describe('the store of a sandbox', () => {
 
   it('refuses the state of another sandbox under its name', async () => {
     const other = new SandboxStore(directory, { ...where, id: 'vm2' })
-    await other.write(store.fresh())
+    await other.write(store.fresh(true))
     await expect(other.read()).rejects.toMatchObject({
       code: 'ERR_VMCG_STATE',
       message: expect.stringContaining('is of another sandbox: vm1 in /kata'),
@@ -67,7 +67,7 @@ describe('the store of a sandbox', () => {
     await store.locked(now, async (lock) => {
       lock.removeFile()
       await store.locked(now, async () => {
-        await store.write(store.fresh())
+        await store.write(store.fresh(true))
         lock.removeFile()
         expect(readdirSync(directory)).toHaveLength(2)
       })
