@@ -1,3 +1,4 @@
+import { VmcgError } from './errors'
 import type { HypervisorDevicesOptions } from './host/devices'
 import type { Logger } from './log'
 import type { LinuxResources } from './model/generated/oci'
@@ -50,4 +51,26 @@ export interface ManagerJson {
   /** Below the mount point of each hierarchy. */
   readonly path: string
   readonly stateDir: string
+}
+
+/** @throws `ERR_VMCG_INVALID_ARGUMENT` for what is no such JSON. */
+export function checkedJson(json: ManagerJson | string): ManagerJson {
+  const value: unknown = typeof json === 'string' ? parsed(json) : json
+  const field = (name: string): unknown => Reflect.get(Object(value), name)
+  const path = field('path')
+  const stateDir = field('stateDir')
+  if (field('version') !== 1 || typeof path !== 'string' || typeof stateDir !== 'string') {
+    throw new VmcgError('ERR_VMCG_INVALID_ARGUMENT', 'this is not what CgroupManager.toJSON() gave', {
+      value: JSON.stringify(value),
+    })
+  }
+  return { version: 1, path, stateDir }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
 }

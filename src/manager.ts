@@ -2,15 +2,20 @@ import { inspect } from 'node:util'
 import type { DestroyReport } from './engine/drain'
 import { freeze, thaw } from './engine/freezer-v1'
 import type { Report } from './engine/report'
-import { VmcgError } from './errors'
 import { detectHost } from './host/detect'
 import { deviceAt } from './host/devices'
 import { managedDevices, refuseIdleRemoval } from './manager-devices'
-import type { CgroupManagerConfig, CpusetOptions, DeviceOptions, ManagerJson } from './manager-options'
+import {
+  type CgroupManagerConfig,
+  type CpusetOptions,
+  checkedJson,
+  type DeviceOptions,
+  type ManagerJson,
+} from './manager-options'
 import { type ManagedPlace, managedPlace } from './manager-path'
 import { containerResources } from './model/container'
 import { deviceRule } from './model/device-rule'
-import { addDeviceUse, isDeviceInUse, removeDeviceUse } from './model/devices/device-use'
+import { addDeviceUse, type DeviceUse, isDeviceInUse, removeDeviceUse } from './model/devices/device-use'
 import type { LinuxResources } from './model/generated/oci'
 import { parentPath } from './plan/observed'
 import type { Plan } from './plan/operations'
@@ -187,8 +192,10 @@ export class CgroupManager {
     return this.#gate.act(options, async () => {
       const { session } = this.#gate
       const rule = deviceRule(deviceAt(path, options.access))
-      await session.rememberDevices(addDeviceUse(session.state.devices, { owner: options.owner ?? '', rule }))
-      return this.#settle(this.#applied(), options)
+      return this.#settleDevices(
+        addDeviceUse(session.state.devices, { owner: options.owner ?? '', rule }),
+        options,
+      )
     })
   }
 
@@ -208,19 +215,25 @@ export class CgroupManager {
         const others = managedDevices(this.#applied(), left, this.#config.hypervisorDevices, this.#gate.log)
         refuseIdleRemoval(rule, others, path)
       }
-      await session.rememberDevices(left)
-      return this.#settle(this.#applied(), options)
+      return this.#settleDevices(left, options)
     })
   }
 
-  /** Changes the CPUs and memory nodes, and applies. @throws as `apply()`; `ERR_VMCG_INVALID_SPEC` for a malformed list */
+  /**
+   * Changes the CPUs and memory nodes, at once and for each `apply()` after it. Other limits stay as the last `apply()`
+   * left them, whichever object made that.
+   *
+   * @throws as `apply()`
+   */
   setCpuset({ cpus, mems }: CpusetOptions, options: ActOptions = {}): Promise<Report> {
-    const cpu = {
-      ...this.#resources.cpu,
-      ...(cpus !== undefined && { cpus }),
-      ...(mems !== undefined && { mems }),
-    }
-    return this.apply({ ...this.#resources, cpu }, options)
+    const lists = { ...(cpus !== undefined && { cpus }), ...(mems !== undefined && { mems }) }
+    const withLists = (resources: LinuxResources): LinuxResources =>
+      checkedResources({ ...resources, cpu: { ...resources.cpu, ...lists } })
+    return this.#gate.act(options, async () => {
+      const report = await this.#settle(withLists(this.#applied()), options)
+      this.#resources = withLists(this.#resources)
+      return report
+    })
   }
 
   /**
@@ -283,6 +296,19 @@ export class CgroupManager {
     }
   }
 
+  /** Remembered first, so that whoever comes after a crash goes on; forgotten when the kernel takes it not. */
+  async #settleDevices(devices: readonly DeviceUse[], options: ActOptions): Promise<Report> {
+    const { session } = this.#gate
+    const before = session.state.devices
+    await session.rememberDevices(devices)
+    try {
+      return await this.#settle(this.#applied(), options)
+    } catch (error) {
+      await session.rememberDevices(before)
+      throw error
+    }
+  }
+
   async #settle(resources: LinuxResources, options: ApplyOptions): Promise<Report> {
     const wanted = this.#wanted(resources)
     const { merge } = this.#gate.session.state
@@ -295,17 +321,4 @@ export class CgroupManager {
 /** A frozen copy, of the right types. */
 function checkedResources(resources: LinuxResources): LinuxResources {
   return containerResources({ id: 'resources', spec: { linux: { resources } } }).resources ?? {}
-}
-
-function checkedJson(json: ManagerJson | string): ManagerJson {
-  const value: unknown = typeof json === 'string' ? JSON.parse(json) : json
-  const field = (name: string): unknown => Reflect.get(Object(value), name)
-  const path = field('path')
-  const stateDir = field('stateDir')
-  if (field('version') !== 1 || typeof path !== 'string' || typeof stateDir !== 'string') {
-    throw new VmcgError('ERR_VMCG_INVALID_ARGUMENT', 'this is not what CgroupManager.toJSON() gave', {
-      value: JSON.stringify(value),
-    })
-  }
-  return { version: 1, path, stateDir }
 }
