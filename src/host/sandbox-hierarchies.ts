@@ -46,7 +46,20 @@ export function managerHierarchies(
       version === 1 && controllers.length > 0 && !isReadOnly && (only.length === 0 || only.includes(id)),
   )
   if (joined.length === 0) throw missing(host, 'cpu')
+  const outside = neededControllers(desired).find(
+    ({ name, isRequired }) =>
+      isRequired && name !== 'cpu' && !joined.some(({ controllers }) => controllers.includes(name)),
+  )
+  if (outside !== undefined) throw notTakenOver(outside.name, only)
   return joined
+}
+
+function notTakenOver(name: string, only: readonly string[]): VmcgError {
+  return new VmcgError(
+    'ERR_VMCG_NO_CONTROLLER',
+    `${name} is not one of the cgroups that were taken over: ${only.join(' ')}`,
+    { value: name, hint: `name its cgroup in paths, too, or ask for nothing of ${name}` },
+  )
 }
 
 function missing(host: Host, name: string): VmcgError {

@@ -77,7 +77,8 @@ export class SandboxStore {
       containers: [],
       merge: { unlimited: 'ignore', memoryOverheadBytes: null },
       applied: null,
-      claimed: [],
+      // What is taken over has been made already, and is ours from now on.
+      claimed: takenOver,
       takenOver,
       managed: [],
       processes: [],
