@@ -79,6 +79,14 @@ const REAL_TIME_RULE = 'no real-time thread may enter a cgroup whose cpu.rt_runt
 function whyRefused(outcome: OperationOutcome, path: string, plan: Plan, observed: Observed): Why {
   const { operation } = outcome
   const code = errnoName(failedErrno(outcome))
+  if (operation.kind === 'write-knob' && operation.knob === 'devices.allow' && code === 'EPERM') {
+    const above = parentPath(operation.path)
+    const directory = `${plan.mounts[operation.hierarchy] ?? ''}${above === '/' ? '' : above}`
+    return {
+      reason: `${above} above it does not allow that, and the kernel lets no cgroup allow more than the one above it`,
+      hint: `ask for less, or allow it there first: echo '${operation.value}' > ${directory}/devices.allow`,
+    }
+  }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
     return {
       hint: `vmcg needs write access to the cgroup tree: run it as root (id -u; ls -ld ${parentPath(path)})`,
