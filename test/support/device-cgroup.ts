@@ -49,14 +49,14 @@ export class Resident {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #lines: AsyncIterator<string>
 
-  private constructor(cgroup: DeviceCgroup) {
+  private constructor(cgroup: Pick<DeviceCgroup, 'path'>) {
     this.#child = spawn('sh', ['-c', LOOP, 'sh', cgroup.path], {
       env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
     })
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
   }
 
-  static async in(cgroup: DeviceCgroup): Promise<Resident> {
+  static async in(cgroup: Pick<DeviceCgroup, 'path'>): Promise<Resident> {
     const resident = new Resident(cgroup)
     const entered = await resident.#next()
     if (entered !== 'ok') throw new Error(`a shell cannot enter ${cgroup.path}: ${entered}`)

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import {
   existsSync,
   mkdirSync,
@@ -22,6 +24,12 @@ export const V1_MOUNTS: Readonly<Record<string, string>> = Object.fromEntries(
     .hierarchies.filter(({ version, isReadOnly }) => version === 1 && !isReadOnly)
     .flatMap(({ controllers, mountPoint }) => controllers.map((controller) => [controller, mountPoint])),
 )
+
+export interface Child {
+  readonly pid: number
+  /** The signal that ended it; resolves when it has ended. */
+  readonly ended: Promise<string | null>
+}
 
 /**
  * What a test of managers works with: a cgroup of its own to make managed ones in, a state directory, and processes
@@ -90,6 +98,19 @@ export class ManagerBench {
     const standIn = await startStandIn()
     this.#closing.push(standIn.kill)
     return standIn
+  }
+
+  /** Starts a program, outside of every cgroup of the bench. */
+  async child([file = '', ...args]: readonly string[]): Promise<Child> {
+    const child = spawn(file, args, { stdio: 'ignore' })
+    const ended = once(child, 'exit').then(([, signal]) => signal as string | null)
+    await once(child, 'spawn')
+    if (child.pid === undefined) throw new Error(`${file} has no pid`)
+    this.#closing.push(async () => {
+      child.kill('SIGKILL')
+      await ended
+    })
+    return { pid: child.pid, ended }
   }
 
   /** Runs before the bench's own things are taken away, the latest first. */
