@@ -161,7 +161,7 @@ export interface LinuxCpu {
  */
 export interface LinuxPids {
   /**
-   * Tasks; 0 or less is no limit.
+   * Tasks; below 0 is no limit, 0 is a limit of no task.
    */
   readonly limit: number
 }
