@@ -10,6 +10,7 @@ export {
   type VmcgErrorDetails,
 } from './errors'
 export { type DetectHostOptions, detectHost, type Host } from './host/detect'
+export { type HypervisorDevicesOptions, hypervisorDevices } from './host/devices'
 export type { CgroupLayout, Hierarchy } from './host/hierarchies'
 export type { RoleStats, SandboxStats, ThrottlingStats } from './host/stats'
 export type { Hypervisor, HypervisorCallOptions, HypervisorThreads } from './hypervisor/hypervisor'
@@ -18,11 +19,20 @@ export type { QmpCallOptions } from './hypervisor/qmp-client'
 export { QmpCommandError } from './hypervisor/qmp-errors'
 export type { QmpEvent, QmpEventOptions } from './hypervisor/qmp-events'
 export type { Logger } from './log'
+export {
+  isSystemdCgroupPath,
+  type NormalizeCgroupPathOptions,
+  normalizeCgroupPath,
+  type SystemdUnit,
+  systemdUnit,
+} from './model/cgroup-path'
 export { CONFIG_JSON_KEY, type ContainerConfig } from './model/container'
 export { formatCpuList, parseCpuList } from './model/cpu-list'
 export { type MergeCpuOptions, mergeCpu } from './model/cpu-merge'
-export type { LinuxCpu, LinuxResources, OciSpec } from './model/generated/oci'
+export type { LinuxCpu, LinuxDeviceCgroup, LinuxResources, OciSpec } from './model/generated/oci'
 export { type MergeOptions, mergeResources } from './model/merge'
+export type { KnobWrite, ObservedKnobs } from './model/resources/knob'
+export { type ResourceWritesOptions, resourceWrites } from './model/resources/resource-writes'
 export { type FormatPlanOptions, formatPlan } from './plan/format-plan'
 export type { Operation, Plan, Stage } from './plan/operations'
 export { Sandbox } from './sandbox'
