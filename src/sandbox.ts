@@ -159,8 +159,9 @@ export class Sandbox {
 
   /** What `apply()` would do now. Writes nothing. @throws what planning throws, as `apply()` */
   plan(options: ActOptions = {}): Promise<Plan> {
-    return this.#queue.run(() => {
+    return this.#queue.run(async () => {
       this.#refuseClosed()
+      await this.#session.reload()
       return this.#session.plan(this.#merged(), this.#hypervisor?.hypervisor, options)
     }, options.signal)
   }
