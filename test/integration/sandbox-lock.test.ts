@@ -139,6 +139,20 @@ describeWith(['root', 'cgroup-v1', 'python'], 'two objects for one sandbox', () 
   })
 })
 
+describeWith(['root', 'cgroup-v1', 'python'], 'a look that close() overtakes', () => {
+  test('rejects, since nobody would close what it opens now', async () => {
+    const vmm = await bench.standIn()
+    const slow = slowAnswer([])
+    const sandbox = await bench.sandbox({ containers: [LIMITS] })
+    await sandbox.attach({ ...hypervisorOf(vmm.pid, () => []), threads: slow.threads })
+    const looking = sandbox.threads()
+    await slow.asked
+    await sandbox.close()
+    slow.answer()
+    await expect(looking).rejects.toMatchObject({ code: 'ERR_VMCG_CLOSED' })
+  })
+})
+
 describeWith(['root', 'cgroup-v1', 'python'], 'an abort while an earlier call still works', () => {
   test('rejects at once, and what was taken back never runs', async () => {
     const vmm = await bench.standIn()
