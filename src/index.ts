@@ -21,11 +21,17 @@ export type { QmpEvent, QmpEventOptions } from './hypervisor/qmp-events'
 export type { Logger } from './log'
 export { CgroupManager } from './manager'
 export type { CgroupManagerConfig, CpusetOptions, DeviceOptions, ManagerJson } from './manager-options'
-export { isSystemdCgroupPath, normalizeCgroupPath, systemdUnit } from './model/cgroup-path'
+export {
+  isSystemdCgroupPath,
+  type NormalizeCgroupPathOptions,
+  normalizeCgroupPath,
+  type SystemdUnit,
+  systemdUnit,
+} from './model/cgroup-path'
 export { CONFIG_JSON_KEY, type ContainerConfig } from './model/container'
 export { formatCpuList, parseCpuList } from './model/cpu-list'
 export { type MergeCpuOptions, mergeCpu } from './model/cpu-merge'
-export type { LinuxCpu, LinuxResources, OciSpec } from './model/generated/oci'
+export type { LinuxCpu, LinuxDeviceCgroup, LinuxResources, OciSpec } from './model/generated/oci'
 export { type MergeOptions, mergeResources } from './model/merge'
 export type { KnobWrite, ObservedKnobs } from './model/resources/knob'
 export { type ResourceWritesOptions, resourceWrites } from './model/resources/resource-writes'

@@ -6,6 +6,7 @@ import type { Host } from './host/detect'
 import { observe } from './host/observe'
 import { isSameThread } from './host/process'
 import { managerHierarchies, sandboxHierarchies } from './host/sandbox-hierarchies'
+import { askThreads } from './hypervisor/ask-threads'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import type { LinuxResources } from './model/generated/oci'
 import { type Desired, sandboxPaths } from './plan/desired'
@@ -44,7 +45,7 @@ export async function lookAtSandbox(
   hypervisor: Hypervisor | undefined,
   options: SubmitOptions,
 ): Promise<SandboxLook> {
-  const threads = await hypervisor?.threads({ signal: options.signal })
+  const threads = hypervisor && (await askThreads(hypervisor, options))
   const paths = sandboxPaths(state)
   const vmm = hypervisor && attachedVmm(state, hypervisor)
   const helpers = state.processes.filter(({ role }) => role === 'helper')

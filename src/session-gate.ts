@@ -96,10 +96,11 @@ export class SessionGate {
     }
   }
 
-  /** Behind the calls before it, but without the lock: for what only looks. */
+  /** Behind the calls before it, with the state as it is on disk, but without the lock: for what only looks. */
   look<T>(options: ActOptions, look: () => Promise<T>): Promise<T> {
-    return this.#queue.run(() => {
+    return this.#queue.run(async () => {
       this.refuseClosed()
+      await this.session.reload()
       return look()
     }, options.signal)
   }

@@ -72,7 +72,8 @@ function qemu(program, dir, socket) {
  * @returns {Vmm}
  */
 function spinvm(socket, why) {
-  const args = ['--smp', SMP, '--iothread', 'iothread0', '--qmp', socket, '--die-with-parent']
+  const args = ['--smp', SMP, '--iothread', 'iothread0', '--qmp', socket]
+  args.push('--die-with-parent', String(process.pid))
   return { name: 'the embedded VMM (vmcg-spinvm)', why, program: SPINVM, args }
 }
 

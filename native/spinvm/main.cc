@@ -39,7 +39,8 @@ void InstallKickHandler() {
   sigaction(SIGUSR1, &action, nullptr);
 }
 
-// False when the parent is gone already: the kernel tells only what happens after the call.
+// False when the parent is gone already: the kernel tells only what happens after the call. Its id
+// must come from itself: asked here, getppid() may already name the process that took its place.
 bool FollowParent(pid_t parent) {
   return prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent;
 }
@@ -70,11 +71,11 @@ void Serve(QmpServer* server, const Fd& signals) {
   }
 }
 
-int Run(const Options& options, pid_t parent) {
+int Run(const Options& options) {
   const Fd signals = BlockEndingSignals();
   if (!signals.valid()) return Fail("cannot take signals from a descriptor");
   InstallKickHandler();
-  if (options.die_with_parent && !FollowParent(parent)) return Fail("the parent has ended");
+  if (options.parent && !FollowParent(*options.parent)) return Fail("the parent has ended");
 
   Machine machine(options, ChooseAccelerator(options.use_kvm));
   if (auto reason = machine.Start(options)) return Fail(*reason);
@@ -92,7 +93,6 @@ int Run(const Options& options, pid_t parent) {
 }  // namespace spinvm
 
 int main(int argc, char** argv) {
-  const pid_t parent = getppid();
   const auto parsed = spinvm::ParseOptions({argv + 1, argv + argc});
   if (const auto* reason = std::get_if<std::string>(&parsed)) return spinvm::Fail(*reason);
   const auto& options = std::get<spinvm::Options>(parsed);
@@ -100,5 +100,5 @@ int main(int argc, char** argv) {
     std::fputs(spinvm::kUsage, stdout);
     return 0;
   }
-  return spinvm::Run(options, parent);
+  return spinvm::Run(options);
 }

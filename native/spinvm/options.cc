@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -16,26 +17,27 @@ const char* const kUsage =
   --qmp PATH            a QMP server on a unix socket, for one client at a time
   -S                    do not start the vCPUs before `cont`
   --no-kvm              spin on the host even where /dev/kvm opens
-  --die-with-parent     end when the process that started this one ends
+  --die-with-parent PID end when process PID ends, which has started this one
   --help                this text
 )";
 
 namespace {
 
-std::optional<int> ParseCount(std::string_view text) {
-  int count = 0;
+std::optional<int> ParseNumber(std::string_view text, int most) {
+  int number = 0;
   const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, count);
-  if (error != std::errc{} || stop != end || count < 1 || count > kMaxVcpus) return std::nullopt;
-  return count;
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || stop != end || number < 1 || number > most) return std::nullopt;
+  return number;
 }
 
 bool ParseSmp(std::string_view text, Options& options) {
   static constexpr std::string_view kSeparator = ",maxcpus=";
   const size_t at = text.find(kSeparator);
-  const std::optional<int> vcpus = ParseCount(text.substr(0, at));
-  const std::optional<int> most =
-      at == std::string_view::npos ? vcpus : ParseCount(text.substr(at + kSeparator.size()));
+  const std::optional<int> vcpus = ParseNumber(text.substr(0, at), kMaxVcpus);
+  const std::optional<int> most = at == std::string_view::npos
+                                      ? vcpus
+                                      : ParseNumber(text.substr(at + kSeparator.size()), kMaxVcpus);
   if (!vcpus || !most || *most < *vcpus) return false;
   options.vcpus = *vcpus;
   options.max_vcpus = *most;
@@ -46,7 +48,6 @@ bool IsFlag(std::string_view name, Options& options) {
   const std::pair<std::string_view, bool*> flags[] = {
       {"-S", &options.start_paused},
       {"--busy-iothread", &options.busy_iothreads},
-      {"--die-with-parent", &options.die_with_parent},
       {"--help", &options.help},
   };
   const auto* flag = std::find_if(std::begin(flags), std::end(flags),
@@ -65,12 +66,17 @@ std::variant<Options, std::string> ParseOptions(const std::vector<std::string>& 
       options.use_kvm = false;
     } else if (!IsFlag(*arg, options)) {
       const std::string& name = *arg;
-      if (name != "--smp" && name != "--iothread" && name != "--qmp") {
+      const std::string_view valued[] = {"--smp", "--iothread", "--qmp", "--die-with-parent"};
+      if (std::find(std::begin(valued), std::end(valued), name) == std::end(valued)) {
         return "unknown option " + name;
       }
       if (++arg == args.end()) return name + " needs a value";
       if (name == "--iothread") options.iothreads.push_back(*arg);
       if (name == "--qmp") options.qmp_path = *arg;
+      if (name == "--die-with-parent") {
+        options.parent = ParseNumber(*arg, std::numeric_limits<int>::max());
+        if (!options.parent) return "--die-with-parent takes a process id, not " + *arg;
+      }
       if (name == "--smp" && !ParseSmp(*arg, options)) {
         return "--smp takes N or N,maxcpus=M with 1 <= N <= M <= " + std::to_string(kMaxVcpus);
       }

@@ -14,10 +14,10 @@ struct Options {
   int max_vcpus = 1;
   std::vector<std::string> iothreads;
   std::string qmp_path;
+  std::optional<int> parent;  // the process to end with
   bool start_paused = false;
   bool use_kvm = true;
   bool busy_iothreads = false;
-  bool die_with_parent = false;
   bool help = false;
 };
 

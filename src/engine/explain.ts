@@ -95,6 +95,12 @@ function whyRefused(outcome: OperationOutcome, path: string, plan: Plan, observe
   if (operation.kind === 'write-knob' && operation.knob.startsWith('cpu.cfs_') && code === 'EINVAL') {
     return quotaReason(operation, plan, observed)
   }
+  if (operation.kind === 'write-knob' && operation.knob.startsWith('memory.') && code === 'EBUSY') {
+    return {
+      reason: 'more than that is in use, and the kernel cannot reclaim enough of it',
+      hint: `ask for more, or let go of some first: cat ${parentPath(path)}/memory.usage_in_bytes`,
+    }
+  }
   if (operation.kind === 'move-process' && code === 'EINVAL') {
     return {
       reason: `it takes all of its threads or none, and ${REAL_TIME_RULE}`,

@@ -49,9 +49,13 @@ export async function submit(batch: Batch, options: SubmitOptions = {}): Promise
 /** Directories that paths are looked up beneath, opened once each: the mount points of hierarchies, and /proc. */
 export class Roots {
   readonly #ids = new Map<string, number>()
+  #isClosed = false
 
-  /** @throws the kernel's error, with the directory. */
+  /** @throws the kernel's error, with the directory; `ERR_VMCG_CLOSED` after `close()`: nobody would close it again. */
   id(directory: string): number {
+    if (this.#isClosed) {
+      throw new VmcgError('ERR_VMCG_CLOSED', `${directory} is not opened any more: it was closed meanwhile`)
+    }
     const known = this.#ids.get(directory)
     if (known !== undefined) return known
     const id = native().openRoot(directory)
@@ -66,7 +70,9 @@ export class Roots {
     return id
   }
 
+  /** Safe to call twice. */
   close(): void {
+    this.#isClosed = true
     for (const id of this.#ids.values()) native().closeRoot(id)
     this.#ids.clear()
   }

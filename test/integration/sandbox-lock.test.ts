@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import type { HypervisorThreads } from '../../src/hypervisor/hypervisor'
+import { operationsOf } from '../../src/plan/operations'
 import { Bench, container } from '../support/bench'
 import { exists, placeOf } from '../support/cgroup-v1'
 import { runChild } from '../support/child-process'
@@ -113,14 +114,42 @@ describeWith(['root', 'cgroup-v1', 'python'], 'two objects for one sandbox', () 
     expect((await second.apply()).placed).toEqual(vcpusNow)
   })
 
+  test('plan with what the other one has remembered, so that the plan can be applied', async () => {
+    const helper = await bench.standIn()
+    const first = await bench.sandbox({ containers: [LIMITS] })
+    const second = await bench.sandbox({ containers: [LIMITS] })
+    await second.add(helper.pid)
+    const plan = await first.plan()
+    expect(operationsOf(plan)).toContainEqual(
+      expect.objectContaining({ kind: 'move-process', pid: helper.pid }),
+    )
+    await first.apply({ plan })
+    expect(placeOf(helper.pid)['cpu']).toBe(`${bench.parent}/vm`)
+  })
+
   test('agree that it is destroyed when one of them has done so', async () => {
     const first = await bench.sandbox({ containers: [LIMITS] })
     const second = await bench.sandbox({ containers: [LIMITS] })
     await first.apply()
     await second.destroy()
+    await expect(first.plan()).rejects.toMatchObject({ code: 'ERR_VMCG_DESTROYED' })
     await expect(first.apply()).rejects.toMatchObject({ code: 'ERR_VMCG_DESTROYED' })
     expect((await first.destroy()).removed).toEqual([])
     expect(exists('cpu', `${bench.parent}/vm`)).toBe(false)
+  })
+})
+
+describeWith(['root', 'cgroup-v1', 'python'], 'a look that close() overtakes', () => {
+  test('rejects, since nobody would close what it opens now', async () => {
+    const vmm = await bench.standIn()
+    const slow = slowAnswer([])
+    const sandbox = await bench.sandbox({ containers: [LIMITS] })
+    await sandbox.attach({ ...hypervisorOf(vmm.pid, () => []), threads: slow.threads })
+    const looking = sandbox.threads()
+    await slow.asked
+    await sandbox.close()
+    slow.answer()
+    await expect(looking).rejects.toMatchObject({ code: 'ERR_VMCG_CLOSED' })
   })
 })
 

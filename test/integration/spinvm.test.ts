@@ -252,13 +252,24 @@ describeWith(['spinvm', 'kvm'], 'the embedded VMM on KVM', () => {
 
 describeWith(['spinvm'], "the embedded VMM's command line", () => {
   test('--die-with-parent ends it with the process that started it', async () => {
-    const shell = spawnSync('sh', ['-c', '"$0" --no-kvm --die-with-parent >&- 2>&- & echo $!', SPINVM])
+    const command = '"$0" --no-kvm --die-with-parent $$ >&- 2>&- & echo $!'
+    const shell = spawnSync('sh', ['-c', command, SPINVM])
     const pid = Number(shell.stdout)
     expect(pid).toBeGreaterThan(1)
     while (processName(pid) !== undefined) await sleep(20)
   })
 
+  test('--die-with-parent refuses to start for a process that is not its parent, or no longer', () => {
+    const { status, stderr } = spawnSync(SPINVM, ['--no-kvm', '--die-with-parent', String(process.ppid)], {
+      encoding: 'utf8',
+      timeout: 30_000,
+    })
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('the parent has ended') })
+  })
+
   test.each([
+    [['--die-with-parent', '0'], /--die-with-parent takes a process id, not 0/],
+    [['--die-with-parent'], /--die-with-parent needs a value/],
     [['--smp', '0'], /--smp takes N/],
     [['--smp', '4,maxcpus=2'], /--smp takes N/],
     [['--qmp'], /--qmp needs a value/],

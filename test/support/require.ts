@@ -56,6 +56,14 @@ const REQUIREMENTS = {
     holds: () => existsSync('/sys/block') && readdirSync('/sys/block').length > 0,
     remedy: 'a host with a block device',
   },
+  'freezer-v1': {
+    holds: () => mountsV1('freezer'),
+    remedy: 'a host with freezer as a cgroup v1 hierarchy',
+  },
+  userfaultfd: {
+    holds: () => existsSync('/proc/sys/vm/unprivileged_userfaultfd'),
+    remedy: 'a kernel with CONFIG_USERFAULTFD',
+  },
   kvm: {
     holds: () => usable('/dev/kvm', constants.R_OK | constants.W_OK),
     remedy: 'a host where /dev/kvm opens',

@@ -93,7 +93,8 @@ function readThreads(pid: number): ThreadTimes[] {
 export function startSpinVm(args: readonly string[]): SpinVm {
   const folder = mkdtempSync(join(tmpdir(), 'vmcg-test-spinvm-'))
   const socket = join(folder, 'qmp.sock')
-  const child = spawn(SPINVM, [...args, '--qmp', socket, '--die-with-parent'], { stdio: 'inherit' })
+  const common = ['--qmp', socket, '--die-with-parent', String(process.pid)]
+  const child = spawn(SPINVM, [...args, ...common], { stdio: 'inherit' })
   const exited = once(child, 'exit')
   if (child.pid === undefined) throw new Error(`${SPINVM} does not start`)
   const { pid } = child
