@@ -1,0 +1,208 @@
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { CgroupManager } from '../../src/manager'
+import type { LinuxResources } from '../../src/model/generated/oci'
+import { runChildWithInput } from '../support/child-process'
+import { holdings } from '../support/leaks'
+import { cgroupsOf, inEvery, ManagerBench, V1_MOUNTS } from '../support/manager-bench'
+import { onOperation, operationsDuring, type PublishedOperation } from '../support/operations'
+import { describeWith } from '../support/require'
+
+let bench: ManagerBench
+
+beforeEach(() => {
+  bench = new ManagerBench()
+})
+afterEach(() => bench.clear())
+
+const CONTROLLERS = Object.keys(V1_MOUNTS)
+
+/** Every limit at once, recognisable by one number. */
+const limitsOf = (number: number): LinuxResources => ({
+  cpu: { shares: number },
+  pids: { limit: number },
+  memory: { limit: number * 2 ** 20 },
+})
+
+/** The number of each limit that stands. They are all the same unless two applies were mixed. */
+function standingNumbers(): number[] {
+  return [
+    Number(bench.read('cpu', 'cpu.shares')),
+    Number(bench.read('pids', 'pids.max')),
+    Number(bench.read('memory', 'memory.limit_in_bytes')) / 2 ** 20,
+  ]
+}
+
+describeWith(['root', 'cgroup-v1', 'python'], 'fifty calls at once on one manager', () => {
+  test('are carried out one after the other, in their order', async () => {
+    const manager = await bench.manager()
+    const [staying, leaving] = [await bench.standIn(), await bench.standIn()]
+    const [tid = 0] = await staying.start(1)
+    const before = cgroupsOf(leaving.pid)
+    const written: string[] = []
+    const calls: Promise<unknown>[] = []
+    await onOperation(
+      ({ operation }) => {
+        if (operation.kind === 'write-knob' && operation.knob === 'pids.max') written.push(operation.value)
+      },
+      async () => {
+        for (let turn = 0; turn < 5; turn += 1) {
+          calls.push(
+            manager.apply(limitsOf(100 + turn)),
+            manager.add(leaving.pid),
+            manager.setCpuset({ cpus: '0' }),
+            manager.freeze(),
+            manager.thaw(),
+            manager.moveToParent(),
+            manager.add(staying.pid),
+            manager.addThreads([tid]),
+            manager.setCpuset({ cpus: '' }),
+            manager.plan({ pids: { limit: 1 } }),
+          )
+        }
+        expect(calls).toHaveLength(50)
+        await Promise.all(calls)
+      },
+    )
+    expect(written).toEqual(['100', '101', '102', '103', '104'])
+    expect(standingNumbers()).toEqual([104, 104, 104])
+    expect(cgroupsOf(staying.pid)).toEqual(inEvery(bench.path()))
+    expect(cgroupsOf(leaving.pid)).toEqual(before)
+    expect(await manager.pids()).toEqual([staying.pid])
+    expect(bench.read('freezer', 'freezer.state')).toBe('THAWED')
+    expect(await operationsDuring(() => manager.apply())).toEqual([])
+  })
+
+  test('do not stop each other: those that are refused reject, the rest is done', async () => {
+    const manager = await bench.manager()
+    const calls = Array.from({ length: 50 }, (_, turn) =>
+      manager.apply(turn % 2 === 0 ? limitsOf(100 + turn) : { pids: { limit: -2 } }),
+    )
+    const states = (await Promise.allSettled(calls)).map(({ status }) => status)
+    expect(states).toEqual(calls.map((_, turn) => (turn % 2 === 0 ? 'fulfilled' : 'rejected')))
+    expect(standingNumbers()).toEqual([148, 148, 148])
+  })
+
+  test('end at destroy and at close: those behind reject and write nothing', async () => {
+    const manager = await bench.manager()
+    const calls = [
+      manager.apply(limitsOf(100)),
+      manager.destroy(),
+      manager.apply(limitsOf(200)),
+      manager.destroy(),
+      manager.close(),
+      manager.apply(limitsOf(300)),
+    ]
+    const codes = (await Promise.allSettled(calls)).map((result) =>
+      result.status === 'rejected' ? Reflect.get(Object(result.reason), 'code') : 'done',
+    )
+    expect(codes).toEqual(['done', 'done', 'ERR_VMCG_DESTROYED', 'done', 'done', 'ERR_VMCG_CLOSED'])
+    for (const name of CONTROLLERS) expect([name, bench.exists(name)]).toEqual([name, false])
+    expect(readdirSync(bench.stateDir)).toEqual([])
+  })
+})
+
+describeWith(['root', 'cgroup-v1'], 'two objects of one cgroup', () => {
+  test('never mix their writes', async () => {
+    const [one, two] = [await bench.manager(), await bench.manager()]
+    const seen: PublishedOperation[] = []
+    await onOperation(
+      (operation) => seen.push(operation),
+      () =>
+        Promise.all(
+          Array.from({ length: 12 }, (_, turn) => (turn % 2 === 0 ? one : two).apply(limitsOf(100 + turn))),
+        ),
+    )
+    const numbers = seen.flatMap(({ operation }) => {
+      if (operation.kind !== 'write-knob' || operation.knob.startsWith('cpuset.')) return []
+      const value = Number(operation.value)
+      return [operation.knob === 'memory.limit_in_bytes' ? value / 2 ** 20 : value]
+    })
+    // Three in a row, each time.
+    const turns = numbers.filter((number, index) => number !== numbers[index - 1])
+    expect(turns).toHaveLength(12)
+    expect(new Set(turns).size).toBe(12)
+    expect(new Set(standingNumbers()).size).toBe(1)
+  })
+})
+
+type Turn = readonly [begin: number, end: number]
+
+/** Lets two processes apply to these cgroups at the same time. @returns when each of them wrote */
+async function race(paths: readonly [string, string], turns: number): Promise<readonly Turn[][]> {
+  const children = paths.map((path, index) => {
+    const child = runChildWithInput('apply-in-turns.ts', [
+      path,
+      bench.stateDir,
+      String(100 * (index + 1)),
+      String(turns),
+    ])
+    const ended = once(child, 'exit')
+    bench.atEnd(async () => {
+      child.kill('SIGKILL')
+      await ended
+    })
+    return { stdin: child.stdin, lines: createInterface({ input: child.stdout })[Symbol.asyncIterator]() }
+  })
+  for (const { lines } of children) expect((await lines.next()).value).toBe('ready')
+  for (const { stdin } of children) stdin.write('go\n')
+  return Promise.all(children.map(async ({ lines }) => JSON.parse(String((await lines.next()).value))))
+}
+
+/** Pairs of turns, one of each process, of which neither had ended when the other began. */
+function overlaps([ours = [], theirs = []]: readonly Turn[][]): number {
+  return ours.flatMap(([begin, end]) => theirs.filter(([b, e]) => begin <= e && b <= end)).length
+}
+
+describeWith(['root', 'cgroup-v1'], 'two processes on one cgroup', () => {
+  const TURNS = 60
+
+  test('never write at the same time, and leave the limits of one of them', async () => {
+    const path = `${bench.parent}/one`
+    const turns = await race([path, path], TURNS)
+    for (const own of turns) expect(own).toHaveLength(TURNS)
+    expect(overlaps(turns)).toBe(0)
+    const numbers = standingNumbers()
+    expect(new Set(numbers).size).toBe(1)
+    expect([100 + TURNS - 1, 200 + TURNS - 1]).toContain(numbers[0])
+  })
+
+  test('would be seen to, if they did: on two cgroups they write at the same time', async () => {
+    const turns = await race([`${bench.parent}/one`, `${bench.parent}/two`], TURNS)
+    expect(overlaps(turns)).toBeGreaterThan(0)
+  })
+})
+
+describeWith(['root', 'cgroup-v1'], '500 lives of a managed cgroup', () => {
+  test('leave no cgroup, file, descriptor, process, thread or growing memory', async () => {
+    const child = await bench.child(['sleep', '1000'])
+    const origin = cgroupsOf(child.pid)
+    const { parent, stateDir } = bench
+    // Not by the bench, which would remember each of them until the end.
+    const live = async () => {
+      const manager = await CgroupManager.create({ cgroupsPath: `${parent}/one`, stateDir })
+      await manager.add(child.pid)
+      await manager.apply({ ...limitsOf(100), devices: [{ allow: false, access: 'rwm' }] })
+      await manager.destroy()
+      await manager.close()
+    }
+    for (let round = 0; round < 100; round += 1) await live()
+    const before = holdings()
+    for (let round = 0; round < 400; round += 1) await live()
+    const after = holdings()
+
+    const { descriptors, threads, children } = before
+    expect(after).toMatchObject({ descriptors, threads, children })
+    expect(after.jsBytes - before.jsBytes).toBeLessThan(4 * 2 ** 20)
+    expect(after.residentBytes - before.residentBytes).toBeLessThan(48 * 2 ** 20)
+    expect(readdirSync(stateDir)).toEqual([])
+    for (const name of CONTROLLERS) {
+      expect([name, bench.exists(name)]).toEqual([name, false])
+      expect(
+        readdirSync(bench.directory(name, parent), { withFileTypes: true }).filter((e) => e.isDirectory()),
+      ).toEqual([])
+    }
+    expect(cgroupsOf(child.pid)).toEqual(origin)
+  })
+})
