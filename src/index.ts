@@ -9,6 +9,7 @@ export {
   type VmcgErrorCode,
   type VmcgErrorDetails,
 } from './errors'
+export type { CgroupStats } from './host/cgroup-stats'
 export { type DetectHostOptions, detectHost, type Host } from './host/detect'
 export { type HypervisorDevicesOptions, hypervisorDevices } from './host/devices'
 export type { CgroupLayout, Hierarchy } from './host/hierarchies'

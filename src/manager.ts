@@ -1,9 +1,11 @@
 import { inspect } from 'node:util'
 import type { DestroyReport } from './engine/drain'
 import { freeze, thaw } from './engine/freezer-v1'
-import type { Report } from './engine/report'
+import { nothingDone, type Report } from './engine/report'
+import type { CgroupStats } from './host/cgroup-stats'
 import { detectHost } from './host/detect'
 import { deviceAt } from './host/devices'
+import { delegatedHost, rootless } from './host/rootless'
 import { managedDevices, refuseIdleRemoval } from './manager-devices'
 import {
   type CgroupManagerConfig,
@@ -18,7 +20,7 @@ import { deviceRule } from './model/device-rule'
 import { addDeviceUse, type DeviceUse, isDeviceInUse, removeDeviceUse } from './model/devices/device-use'
 import type { LinuxResources } from './model/generated/oci'
 import { parentPath } from './plan/observed'
-import type { Plan } from './plan/operations'
+import { nothingToDo, type Plan } from './plan/operations'
 import type { Wanted } from './sandbox-look'
 import type { ActOptions, ApplyOptions, DestroyOptions } from './sandbox-options'
 import { type GateOptions, SessionGate } from './session-gate'
@@ -36,10 +38,13 @@ import { defaultStateDirectory } from './state/state-directory'
 export class CgroupManager {
   readonly #gate: SessionGate
   readonly #config: CgroupManagerConfig
+  /** Without root's rights, and without a cgroup that was given to this user: nothing can be limited, or goes wrong. */
+  readonly #isPowerless: boolean
   #resources: LinuxResources
 
-  private constructor(gate: SessionGate, config: CgroupManagerConfig) {
+  private constructor(gate: SessionGate, config: CgroupManagerConfig, isPowerless: boolean) {
     this.#gate = gate
+    this.#isPowerless = isPowerless
     this.#config = config
     this.#resources = checkedResources(config.resources ?? gate.session.state.applied ?? {})
   }
@@ -70,20 +75,27 @@ export class CgroupManager {
     return CgroupManager.#open({ path, takenOver: [] }, { ...options, stateDir }, true)
   }
 
-  static #open(
+  static async #open(
     { path, takenOver }: ManagedPlace,
     config: CgroupManagerConfig & GateOptions,
     mustExist = false,
   ): Promise<CgroupManager> {
+    const wholeHost = detectHost()
+    const isRootless = rootless(wholeHost)
+    const host = isRootless ? await delegatedHost(wholeHost, path) : wholeHost
     const key = {
       parent: parentPath(path),
       id: path.slice(path.lastIndexOf('/') + 1),
       hasLeaf: false,
+      isTagged: !isRootless,
       takenOver,
     }
-    return SessionGate.open(detectHost(), key, { ...config, mustExist }, async (gate) => {
-      const manager = new CgroupManager(gate, config)
-      await gate.session.plan(manager.#wanted(), undefined, config)
+    return SessionGate.open(host, key, { ...config, mustExist }, async (gate) => {
+      const isPowerless = isRootless && host.hierarchies.every(({ version }) => version !== 1)
+      const manager = new CgroupManager(gate, config, isPowerless)
+      if (isPowerless)
+        gate.log.debug({ path }, 'rootless, and no cgroup was given to this user: nothing is limited')
+      else await gate.session.plan(manager.#wanted(), undefined, config)
       return manager
     })
   }
@@ -127,9 +139,11 @@ export class CgroupManager {
 
   /** What `apply()` would do now. Writes nothing. @throws what planning throws, as `apply()` */
   plan(resources?: LinuxResources, options: ActOptions = {}): Promise<Plan> {
-    return this.#gate.look(options, () => {
+    return this.#gate.look(options, async () => {
       const wanted = resources === undefined ? this.#resources : checkedResources(resources)
-      return this.#gate.session.plan(this.#wanted(wanted), undefined, options)
+      return this.#isPowerless
+        ? nothingToDo(this.#gate.session.state.id)
+        : this.#gate.session.plan(this.#wanted(wanted), undefined, options)
     })
   }
 
@@ -160,6 +174,16 @@ export class CgroupManager {
   /** The threads in the cgroup, ascending, in whatever hierarchy. */
   async threads(options: ActOptions = {}): Promise<readonly number[]> {
     return this.#gate.look(options, () => this.#gate.session.tids(options))
+  }
+
+  /**
+   * What the cgroup uses: bytes, microseconds, counts; null where there is no limit, and for controllers that are not
+   * there.
+   *
+   * @throws `ENOENT` before the cgroup is made.
+   */
+  stats(options: ActOptions = {}): Promise<CgroupStats> {
+    return this.#gate.look(options, () => this.#gate.session.figures(options))
   }
 
   /**
@@ -310,6 +334,7 @@ export class CgroupManager {
   }
 
   async #settle(resources: LinuxResources, options: ApplyOptions): Promise<Report> {
+    if (this.#isPowerless) return nothingDone(this.#gate.session.state.id)
     const wanted = this.#wanted(resources)
     const { merge } = this.#gate.session.state
     return this.#gate.reported(

@@ -73,7 +73,7 @@ export async function lookAtSandbox(
     desired: {
       id: state.id,
       parent: state.parent,
-      owner: state.nonce,
+      owner: state.isTagged ? state.nonce : null,
       resources,
       devices,
       hasLeaf: state.hasLeaf,
@@ -94,7 +94,9 @@ export async function lookAtTeardown(
   options: SubmitOptions,
 ): Promise<TeardownLook> {
   const paths = sandboxPaths(state)
-  const origins = new Map(state.processes.map((process) => [process.pid, process.origins]))
+  const threads = state.threads.filter(isSameThread).map(({ tid, origins: of }) => [tid, of] as const)
+  const processes = state.processes.map(({ pid, origins: of }) => [pid, of] as const)
+  const origins = new Map([...threads, ...processes])
   const observed = await observe(
     roots,
     {
@@ -107,10 +109,10 @@ export async function lookAtTeardown(
     options,
   )
   const alive = state.processes.filter((process) => find(observed, process) !== undefined)
-  const aliveOrigins = new Map(alive.map(({ pid, origins: of }) => [pid, of]))
+  const aliveOrigins = new Map([...threads, ...alive.map(({ pid, origins: of }) => [pid, of] as const)])
   return {
     observed,
-    plan: planTeardown({ ...state, owner: state.nonce }, observed, aliveOrigins),
+    plan: planTeardown({ ...state, owner: state.isTagged ? state.nonce : null }, observed, aliveOrigins),
     limited: limitedThreads(state, observed),
   }
 }

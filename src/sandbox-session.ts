@@ -9,10 +9,11 @@ import type { Report } from './engine/report'
 import { type IsRealtime, retryNewborn } from './engine/retry-newborn'
 import { settle } from './engine/settle'
 import { VmcgError } from './errors'
+import { type CgroupStats, readCgroupStats } from './host/cgroup-stats'
 import type { Host } from './host/detect'
-import { identifyIn } from './host/identify'
+import { cgroupPaths, identifyIn } from './host/identify'
 import { isSameProcess, rememberProcess } from './host/origins'
-import { isRealtimeProcess, isRealtimeThread, isSameThread, readStartTime } from './host/process'
+import { isRealtimeProcess, isRealtimeThread, isSameThread, readLineage, readStartTime } from './host/process'
 import { readStats, type SandboxStats } from './host/stats'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import type { DeviceUse } from './model/devices/device-use'
@@ -32,6 +33,8 @@ export interface SessionApplyOptions extends SubmitOptions {
 
 /** What merged resources were merged from. The session only remembers it. */
 export type MergedFrom = Pick<SandboxState, 'containers' | 'merge'>
+
+type Origins = ProcessState['origins']
 
 export interface SessionDestroyOptions extends SubmitOptions {
   readonly processes: 'move' | 'kill'
@@ -89,14 +92,15 @@ export class SandboxSession {
     const others = this.#state.processes.filter(
       (other) => other !== known && isSameProcess(other) && !(role === 'vmm' && other.role === 'vmm'),
     )
-    const origins = this.#originsOutside(found, known)
+    const thread = this.#state.threads.find((other) => other.tid === pid && isSameThread(other))
+    const origins = this.#originsOutside(found.origins, known ?? thread)
     await this.#save({ processes: [...others, { ...found, origins }] })
   }
 
-  /** A process that is in the sandbox already came from where it was before that, or from nobody knows where. */
-  #originsOutside(found: ProcessState, known: ProcessState | undefined): ProcessState['origins'] {
+  /** Who is in the sandbox already came from where it was before that, or from nobody knows where. */
+  #originsOutside(found: Origins, known: { readonly origins: Origins } | undefined): Origins {
     const { sandbox, parent } = this.paths
-    const outside = Object.entries(found.origins).map(([hierarchy, path]) => {
+    const outside = Object.entries(found).map(([hierarchy, path]) => {
       const isInside = path === sandbox || path.startsWith(`${sandbox}/`)
       return [hierarchy, isInside ? (known?.origins[hierarchy] ?? parent) : path]
     })
@@ -111,8 +115,13 @@ export class SandboxSession {
   async rememberThreads(tids: readonly number[]): Promise<void> {
     const found = tids.map((tid) => {
       const startTime = readStartTime(tid)
-      if (startTime === undefined) throw noThread(tid)
-      return { tid, startTime }
+      const origins = cgroupPaths(tid, this.#host.hierarchies)
+      if (startTime === undefined || origins === undefined) throw noThread(tid)
+      const pid = readLineage(tid)?.tgid
+      const known =
+        this.#state.threads.find((other) => other.tid === tid && other.startTime === startTime) ??
+        this.#state.processes.find((process) => process.pid === pid && isSameProcess(process))
+      return { tid, startTime, origins: this.#originsOutside(origins, known) }
     })
     const others = this.#state.threads.filter(({ tid }) => !tids.includes(tid)).filter(isSameThread)
     await this.#save({ threads: [...others, ...found] })
@@ -179,6 +188,12 @@ export class SandboxSession {
     const cpu = this.#host.controller('cpu')
     if (cpu === undefined) throw new TypeError('a sandbox session without a cpu hierarchy')
     return readStats(this.#roots, cpu, this.#host.controller('cpuacct'), this.paths, options)
+  }
+
+  /** The figures of every controller that the cgroup is in. */
+  figures(options: SubmitOptions): Promise<CgroupStats> {
+    const claimed = this.#host.hierarchies.filter(({ id }) => this.#state.claimed.includes(id))
+    return readCgroupStats(this.#roots, claimed, this.paths.sandbox, options)
   }
 
   /** Every thread that is in one of our own cgroups, in whatever hierarchy. */

@@ -6,7 +6,7 @@ import { defaultLogger, type Logger } from './log'
 import type { ActOptions, DestroyOptions } from './sandbox-options'
 import { SandboxSession } from './sandbox-session'
 import type { HeldLock } from './state/lock'
-import { SandboxStore } from './state/sandbox-store'
+import { type FreshState, SandboxStore } from './state/sandbox-store'
 import { SerialQueue } from './state/serial-queue'
 import { defaultStateDirectory } from './state/state-directory'
 import type { SandboxState } from './state/state-file'
@@ -21,9 +21,7 @@ export interface GateOptions extends ActOptions {
 }
 
 /** Which object it is: a sandbox with a leaf for vCPU threads, or a single cgroup. */
-export interface GateKey extends Pick<SandboxState, 'parent' | 'id' | 'hasLeaf'> {
-  readonly takenOver?: readonly string[] | undefined
-}
+export interface GateKey extends Pick<SandboxState, 'parent' | 'id'>, FreshState {}
 
 const DEFAULT_LOCK_TIMEOUT_MS = 10_000
 
@@ -69,7 +67,7 @@ export class SessionGate {
         throw notThere(key, directory)
       }
       if (stored !== undefined && stored.hasLeaf !== key.hasLeaf) throw otherKind(stored)
-      const state = stored ?? store.fresh(key.hasLeaf, key.takenOver)
+      const state = stored ?? store.fresh(key)
       const session = new SandboxSession(host, store, state)
       try {
         const begun = await begin(new SessionGate(session, store, options))

@@ -36,3 +36,19 @@ export interface LeftThread {
   /** The kernel's answer to the last try, such as `'EINVAL'`. */
   readonly code: string
 }
+
+/** The report of an apply that had nothing to do, and looked at nothing. */
+export function nothingDone(sandbox: string): Report {
+  return {
+    sandbox,
+    isChanged: false,
+    looks: 0,
+    operations: [],
+    placed: [],
+    vanished: [],
+    putBack: [],
+    left: [],
+    unlimited: [],
+    warnings: [],
+  }
+}

@@ -88,3 +88,17 @@ async function allows(path: string, mode: number = constants.W_OK): Promise<'yes
     throw new CgroupError(String(code), `cannot look up ${path}`, { syscall: 'access', path, cause })
   }
 }
+
+/**
+ * The host as a user without root's rights can use it: with those hierarchies only in which the cgroup can be made or
+ * used. None are left where nothing was given to the user.
+ */
+export async function delegatedHost(host: Host, path: string): Promise<Host> {
+  const isWritable = await Promise.all(host.hierarchies.map((hierarchy) => canWrite(hierarchy, path)))
+  const hierarchies = host.hierarchies.filter((_, index) => isWritable[index] === true)
+  return Object.freeze({
+    ...host,
+    hierarchies,
+    controller: (name: string) => hierarchies.find(({ controllers }) => controllers.includes(name)),
+  })
+}

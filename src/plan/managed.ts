@@ -1,12 +1,14 @@
 import type { LinuxResources } from '../model/generated/oci'
 import { placeOf } from '../model/resources/keyed-lines'
+import { unlimitedValue } from '../model/resources/unlimited'
 import { type Desired, type ManagedKnob, sandboxPaths } from './desired'
 import { askedPlaces } from './knobs-v1'
 import type { Operation } from './operations'
 import { ownCgroups } from './own-cgroups'
 
 /**
- * What vmcg has written to our own cgroups, with what these operations write; a later value takes an earlier's place.
+ * What vmcg has written to our own cgroups, with what these operations are about to write; a later value takes an
+ * earlier's place, but "no limit" does not.
  * Not the weight of the leaf: that follows the vCPU threads, and where nobody says which those are it stays.
  */
 export function managedWith(
@@ -27,7 +29,14 @@ export function managedWith(
         : { hierarchy, path, knob, value },
     ]
   })
-  return [...new Map([...before, ...written].map((knob) => [identity(knob), knob])).values()]
+  const all = new Map(before.map((managed) => [identity(managed), managed]))
+  for (const managed of written) {
+    const isLift = managed.value === unlimitedValue(managed.knob, managed.value)
+    // This is written down before it is done: until then there is a limit to answer for.
+    if (isLift && all.has(identity(managed))) continue
+    all.set(identity(managed), managed)
+  }
+  return [...all.values()]
 }
 
 /** What stands for all device rules that were written to a cgroup. */

@@ -70,3 +70,8 @@ export function operationsOf(plan: Plan): readonly Operation[] {
 export function isEmptyPlan(plan: Plan): boolean {
   return plan.stages.length === 0
 }
+
+/** The plan of what needs nothing done. */
+export function nothingToDo(sandbox: string): Plan {
+  return Object.freeze({ sandbox, mounts: {}, stages: [], warnings: [] })
+}

@@ -6,12 +6,15 @@ import type { Plan } from './operations'
 import { ownPaths } from './own-cgroups'
 import { PlanBuilder } from './plan-builder'
 
-/** Where the processes of a sandbox came from: pid → hierarchy id → the cgroup it was in before. */
+/**
+ * Where the processes of a sandbox came from, and the threads that were put in by hand: pid or tid → hierarchy id → the
+ * cgroup it was in before.
+ */
 export type Origins = ReadonlyMap<number, Readonly<Record<string, string>>>
 
 /**
- * The operations that take a sandbox away: every thread in it goes back to the cgroup that its process came from (to
- * the parent, where that is not known or no longer there), then the directories go, from the leaf up. The parent
+ * The operations that take a sandbox away: every thread in it goes back to the cgroup that it or its process came from
+ * (to the parent, where that is not known or no longer there), then the directories go, from the leaf up. The parent
  * stays. Only what is in the sandbox is moved, thread by thread, so a thread that somebody took out stays out.
  *
  * @throws `ERR_VMCG_FOREIGN_CGROUP` where a directory of the sandbox's name is not its own.
@@ -55,7 +58,7 @@ function drainTargets(
   const targets = new Map<string, number[]>()
   for (const tid of hierarchy.cgroups[path]?.tids ?? []) {
     const pid = processOf.get(tid)
-    const origin = pid === undefined ? undefined : origins.get(pid)?.[hierarchy.id]
+    const origin = (origins.get(tid) ?? origins.get(pid ?? tid))?.[hierarchy.id]
     const target = origin !== undefined && origin in hierarchy.cgroups ? origin : parent
     targets.set(target, [...(targets.get(target) ?? []), tid])
   }

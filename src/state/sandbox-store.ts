@@ -13,6 +13,15 @@ import {
   writeState,
 } from './state-file'
 
+/** What a new state begins with, beside where it is. */
+export interface FreshState {
+  readonly hasLeaf: boolean
+  /** @default true */
+  readonly isTagged?: boolean | undefined
+  /** @default none */
+  readonly takenOver?: readonly string[] | undefined
+}
+
 /** The state of one sandbox on disk, and the lock that goes with it. */
 export class SandboxStore {
   readonly #where: Pick<SandboxState, 'driver' | 'parent' | 'id'>
@@ -68,11 +77,12 @@ export class SandboxStore {
   }
 
   /** The state of a sandbox that nothing was done for yet, with a nonce of its own. */
-  fresh(hasLeaf: boolean, takenOver: readonly string[] = []): SandboxState {
+  fresh({ hasLeaf, isTagged = true, takenOver = [] }: FreshState): SandboxState {
     return {
       schema: 1,
       ...this.#where,
       hasLeaf,
+      isTagged,
       nonce: randomBytes(16).toString('hex'),
       containers: [],
       merge: { unlimited: 'ignore', memoryOverheadBytes: null },

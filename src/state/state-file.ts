@@ -15,6 +15,8 @@ export interface SandboxState {
   readonly parent: string
   /** True for a sandbox, whose vCPU threads have a cgroup of their own; false for what a `CgroupManager` manages. */
   readonly hasLeaf: boolean
+  /** Whether directories carry a tag; without the right to set one, `claimed` alone says which are ours. */
+  readonly isTagged: boolean
   /** The value of the tag on every directory of this sandbox. */
   readonly nonce: string
   /** Those of the last apply that went through. */
@@ -39,6 +41,8 @@ export interface SandboxState {
 export interface ThreadState {
   readonly tid: number
   readonly startTime: number
+  /** As a process's. */
+  readonly origins: Readonly<Record<string, string>>
 }
 
 export interface ContainerState {
@@ -207,8 +211,9 @@ const checkShape = shapeOf({
   claimed: listOf(isText),
   takenOver: listOf(isText),
   hasLeaf: oneOf(true, false),
+  isTagged: oneOf(true, false),
   managed: listOf(shapeOf({ hierarchy: isText, path: isText, knob: isText, value: isText })),
-  threads: listOf(shapeOf({ tid: isPid, startTime: isNumber })),
+  threads: listOf(shapeOf({ tid: isPid, startTime: isNumber, origins: isPaths })),
   devices: listOf(shapeOf({ owner: isText, rule: isObject })),
   processes: listOf(
     shapeOf({ pid: isPid, startTime: isNumber, role: oneOf('vmm', 'helper'), origins: isPaths }),

@@ -49,6 +49,13 @@ describe('the knobs that vmcg answers for', () => {
     expect(managedWith(once, operations, where)).toEqual(once)
   })
 
+  it('are still those with the limit while it is about to be lifted: whoever lifts it may end before', () => {
+    const quota = inCpu(LEAF, 'cpu.cfs_quota_us')
+    const lift = { kind: 'write-knob', ...quota, value: '-1', previous: '0' } as const
+    expect(managedWith([quota], [lift], where)).toEqual([quota])
+    expect(managedWith([], [lift], where)).toEqual([{ ...quota, value: '-1' }])
+  })
+
   it('are let go of once they are lifted, but cpusets', () => {
     const managed = [
       inCpu(SANDBOX, 'cpu.shares'),

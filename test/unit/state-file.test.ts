@@ -19,6 +19,7 @@ const state: SandboxState = {
   driver: 'cgroupfs',
   parent: '/kata',
   hasLeaf: true,
+  isTagged: true,
   takenOver: [],
   nonce: '0123456789abcdef',
   threads: [],

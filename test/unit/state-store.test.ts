@@ -18,15 +18,15 @@ describe('the store of a sandbox', () => {
   afterEach(() => rmSync(directory, { recursive: true }))
 
   it('begins with a state of its own nonce, which is not on disk yet', async () => {
-    const fresh = store.fresh(true)
+    const fresh = store.fresh({ hasLeaf: true })
     expect(fresh).toMatchObject({ ...where, schema: 1, applied: null, processes: [] })
     expect(fresh.nonce).toMatch(/^[0-9a-f]{32}$/)
-    expect(store.fresh(true).nonce).not.toBe(fresh.nonce)
+    expect(store.fresh({ hasLeaf: true }).nonce).not.toBe(fresh.nonce)
     expect(await store.read()).toBeUndefined()
   })
 
   it('gives back what another object of the same sandbox has written', async () => {
-    const state = store.fresh(true)
+    const state = store.fresh({ hasLeaf: true })
     await store.write(state)
     expect(await new SandboxStore(directory, where).read()).toEqual(state)
     expect(await new SandboxStore(directory, { ...where, id: 'vm2' }).read()).toBeUndefined()
@@ -34,7 +34,7 @@ describe('the store of a sandbox', () => {
 
   it('refuses the state of another sandbox under its name', async () => {
     const other = new SandboxStore(directory, { ...where, id: 'vm2' })
-    await other.write(store.fresh(true))
+    await other.write(store.fresh({ hasLeaf: true }))
     await expect(other.read()).rejects.toMatchObject({
       code: 'ERR_VMCG_STATE',
       message: expect.stringContaining('is of another sandbox: vm1 in /kata'),
@@ -67,7 +67,7 @@ describe('the store of a sandbox', () => {
     await store.locked(now, async (lock) => {
       lock.removeFile()
       await store.locked(now, async () => {
-        await store.write(store.fresh(true))
+        await store.write(store.fresh({ hasLeaf: true }))
         lock.removeFile()
         expect(readdirSync(directory)).toHaveLength(2)
       })
@@ -75,7 +75,7 @@ describe('the store of a sandbox', () => {
   })
 
   it('leaves nothing behind when it is removed', async () => {
-    await store.write(store.fresh(true))
+    await store.write(store.fresh({ hasLeaf: true }))
     await store.locked(now, (lock) => store.remove(lock))
     expect(readdirSync(directory)).toEqual([])
   })
