@@ -57,6 +57,26 @@ bool IsFlag(std::string_view name, Options& options) {
   return true;
 }
 
+// Takes the value of an option. The reason when it cannot be used; nothing when it can.
+std::optional<std::string> TakeValue(std::string_view name, const std::string& value,
+                                     Options& options) {
+  if (name == "--iothread") options.iothreads.push_back(value);
+  if (name == "--qmp") options.qmp_path = value;
+  if (name == "--smp" && !ParseSmp(value, options)) {
+    return "--smp takes N or N,maxcpus=M with 1 <= N <= M <= " + std::to_string(kMaxVcpus);
+  }
+  if (name == "--die-with-parent") {
+    options.parent = ParseNumber(value, std::numeric_limits<int>::max());
+    if (!options.parent) return "--die-with-parent takes a process id, not " + value;
+  }
+  return std::nullopt;
+}
+
+bool TakesValue(std::string_view name) {
+  const std::string_view names[] = {"--smp", "--iothread", "--qmp", "--die-with-parent"};
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
 }  // namespace
 
 std::variant<Options, std::string> ParseOptions(const std::vector<std::string>& args) {
@@ -66,20 +86,9 @@ std::variant<Options, std::string> ParseOptions(const std::vector<std::string>& 
       options.use_kvm = false;
     } else if (!IsFlag(*arg, options)) {
       const std::string& name = *arg;
-      const std::string_view valued[] = {"--smp", "--iothread", "--qmp", "--die-with-parent"};
-      if (std::find(std::begin(valued), std::end(valued), name) == std::end(valued)) {
-        return "unknown option " + name;
-      }
+      if (!TakesValue(name)) return "unknown option " + name;
       if (++arg == args.end()) return name + " needs a value";
-      if (name == "--iothread") options.iothreads.push_back(*arg);
-      if (name == "--qmp") options.qmp_path = *arg;
-      if (name == "--die-with-parent") {
-        options.parent = ParseNumber(*arg, std::numeric_limits<int>::max());
-        if (!options.parent) return "--die-with-parent takes a process id, not " + *arg;
-      }
-      if (name == "--smp" && !ParseSmp(*arg, options)) {
-        return "--smp takes N or N,maxcpus=M with 1 <= N <= M <= " + std::to_string(kMaxVcpus);
-      }
+      if (auto reason = TakeValue(name, *arg, options)) return *reason;
     }
   }
   return options;

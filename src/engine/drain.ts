@@ -1,6 +1,6 @@
 import { CgroupError } from '../errors'
 import type { Observed } from '../plan/observed'
-import { isEmptyPlan, type Plan, type Stage } from '../plan/operations'
+import { isEmptyPlan, operationsOf, type Plan, type Stage } from '../plan/operations'
 import type { OperationOutcome, StageExecutor } from './execute'
 import { explain, failedErrno } from './explain'
 import type { SubmitOptions } from './lane'
@@ -122,10 +122,9 @@ async function putBack(
 }
 
 function busy(plan: Plan): CgroupError {
-  const inTheWay = plan.stages.flatMap(({ operations }) =>
-    operations.map((operation) => `${plan.mounts[operation.hierarchy] ?? ''}${operation.path}`),
-  )
-  const path = inTheWay.at(-1) ?? ''
+  // Removal goes from the leaf up: the first that is still there keeps those above it.
+  const inTheWay = operationsOf(plan).find(({ kind }) => kind === 'remove-directory')
+  const path = inTheWay === undefined ? '' : `${plan.mounts[inTheWay.hierarchy] ?? ''}${inTheWay.path}`
   return new CgroupError(
     'ERR_VMCG_BUSY',
     `sandbox ${plan.sandbox}: ${path} is still in use after ${DEADLINE_MS} ms`,

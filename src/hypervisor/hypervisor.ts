@@ -18,7 +18,8 @@ export interface Hypervisor {
   pid(): number
   /**
    * Asks which threads run what, now.
-   * Rejects with `ERR_VMCG_VM_GONE` when the VMM has ended, and with `ERR_VMCG_QMP_…` when it cannot be asked.
+   * Rejects with `ERR_VMCG_VM_GONE` when the VMM has ended, and with `ERR_VMCG_QMP_…` when it cannot be asked. A tid of
+   * 0 or less is a vCPU without a thread; an answer of another shape is refused with `ERR_VMCG_INVALID_ARGUMENT`.
    */
   threads(options?: HypervisorCallOptions): Promise<HypervisorThreads>
   /** Releases the connection. The VM goes on. Safe to call twice. */

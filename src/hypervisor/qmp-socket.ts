@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import { native } from '../engine/native'
 import { QmpError } from '../errors'
+import { quote, short } from '../model/quote'
 import { connectError } from './qmp-errors'
 
 /** `sun_path` of unix(7) has 108 bytes, the last of them NUL. */
@@ -36,7 +37,13 @@ export function connectUnixSocket(path: string): UnixConnection {
   }
 }
 
-function checkPath(path: string): void {
+function checkPath(path: unknown): asserts path is string {
+  if (typeof path !== 'string') {
+    throw new QmpError('ERR_VMCG_INVALID_ARGUMENT', `a socket is a path, not ${quote(path)}`, {
+      value: short(path),
+      hint: "pass { socket: PATH }, the PATH of QEMU's -qmp unix:PATH,server=on,wait=off",
+    })
+  }
   if (path === '' || path.includes('\0')) {
     throw new QmpError('ERR_VMCG_INVALID_ARGUMENT', 'a socket path is empty or holds a NUL', { value: path })
   }

@@ -49,7 +49,9 @@ export class TestCgroup {
     }
   }
 
+  /** A removed cgroup keeps its realtime share of the parent for a grace period, so that is given back first. */
   remove(): void {
+    if (this.#directories.has('cpu')) this.write('cpu', 'cpu.rt_runtime_us', '0')
     for (const directory of this.#directories.values()) rmdirSync(directory)
   }
 

@@ -125,6 +125,7 @@ describe('connecting to a QMP monitor', () => {
 
   test.each([
     ['a path that fits no socket address', { socket: `/tmp/${'long'.repeat(26)}` }, 'at most 107'],
+    ['what is no path', { socket: JSON.parse('null') }, 'a socket is a path, not null'],
     ['an empty path', { socket: '' }, 'empty'],
     ['a NUL in the path', { socket: '/tmp/a\0b' }, 'NUL'],
     ['a timeout of no time', { socket: '/tmp/a', timeoutMs: 0 }, 'whole number of milliseconds'],

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { chownSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -149,6 +150,15 @@ describeWith(['root'], 'the set-up script as root', () => {
   function owners(folder: string): number[] {
     return readdirSync(folder, { recursive: true }).map((name) => statSync(join(folder, String(name))).uid)
   }
+
+  test('gives npm a home in the checkout when its owner has none', () => {
+    const NOBODY = 65534
+    chownSync(checkout.root, NOBODY, NOBODY)
+    const script = `require(process.argv[1]).becomeOwner(process.argv[2]); console.log(process.env.HOME)`
+    const owner = join(__dirname, '..', '..', 'tools', 'setup', 'owner.js')
+    const { stdout } = spawnSync(process.execPath, ['-e', script, owner, checkout.root], { encoding: 'utf8' })
+    expect(stdout.trim()).toBe(join(checkout.root, '.cache', 'home'))
+  })
 
   test("leaves nothing of root's in somebody else's checkout", async () => {
     for (const name of ['', ...readdirSync(checkout.root, { recursive: true })]) {

@@ -1,16 +1,21 @@
 'use strict'
 
-const { statSync } = require('node:fs')
+const { accessSync, constants, statSync } = require('node:fs')
 const { userInfo } = require('node:os')
 const { join } = require('node:path')
 
 /** Set by an npm that root started; they point into root's own home. */
 const FOREIGN_SETTINGS = ['cache', 'userconfig', 'prefix', 'global_prefix', 'local_prefix', 'init_module']
 
-/** @returns {string | undefined} undefined for a uid without an entry in the user database, as in containers */
+/**
+ * @returns {string | undefined} undefined for a uid without an entry in the user database, as in containers, and for
+ *   an account whose home is not there or not its own, as that of `nobody`: npm keeps its cache in it
+ */
 function accountHome() {
   try {
-    return userInfo().homedir
+    const { homedir } = userInfo()
+    accessSync(homedir, constants.W_OK)
+    return homedir
   } catch {
     return undefined
   }
