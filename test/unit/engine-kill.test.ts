@@ -92,3 +92,37 @@ it('rejects with the reason of an abort', async () => {
   const signal = AbortSignal.abort(reason)
   await expect(killAll(async () => [12345], 'sandbox vm1', { signal })).rejects.toBe(reason)
 })
+
+it('sends another signal than SIGKILL once, without a second look', async () => {
+  const kill = jest.spyOn(process, 'kill').mockReturnValue(true)
+  const look = jest.fn(async () => [12345])
+  await killAll(look, 'sandbox vm1', { killSignal: 'SIGTERM' })
+  expect(kill.mock.calls).toEqual([[12345, 'SIGTERM']])
+  expect(look).toHaveBeenCalledTimes(1)
+})
+
+it('signals all others before it says whom it may not kill', async () => {
+  const kill = jest.spyOn(process, 'kill').mockImplementation((pid) => {
+    if (pid === 11111) throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' })
+    return true
+  })
+  await expect(killAll(async () => [11111, 22222], 'sandbox vm1', {})).rejects.toMatchObject({
+    code: 'EPERM',
+    value: '11111',
+  })
+  expect(kill.mock.calls.map(([pid]) => pid)).toEqual([11111, 22222])
+})
+
+it('lets go of what is frozen after each round of signals', async () => {
+  const steps: string[] = []
+  jest.spyOn(process, 'kill').mockImplementation((pid) => {
+    steps.push(`kill ${pid}`)
+    return true
+  })
+  const seen = [[1111], [2222], []]
+  const release = async () => {
+    steps.push('release')
+  }
+  await killAll(async () => seen.shift() ?? [], 'sandbox vm1', { release })
+  expect(steps).toEqual(['kill 1111', 'release', 'kill 2222', 'release'])
+})
