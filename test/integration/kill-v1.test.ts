@@ -122,7 +122,8 @@ describeWith(['root', 'cgroup-v1', 'freezer-v1'], 'another signal than SIGKILL',
 
   test.each(['SIGNOT', 0, 4096, -9] as unknown[])('must exist: %p does not', async (killSignal) => {
     const { pid } = await home.run(SLEEP)
-    const options: KillCgroupOptions = Object.assign({}, { killSignal })
+    const options: KillCgroupOptions = {}
+    Reflect.set(options, 'killSignal', killSignal)
     await expect(killIt(options)).rejects.toMatchObject({
       code: 'ERR_VMCG_INVALID_ARGUMENT',
       value: String(killSignal),

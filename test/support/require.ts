@@ -60,6 +60,10 @@ const REQUIREMENTS = {
     holds: () => mountsV1('freezer'),
     remedy: 'a host with freezer as a cgroup v1 hierarchy',
   },
+  'accounting-v1': {
+    holds: () => ['cpuacct', 'memory', 'pids', 'blkio'].every(mountsV1),
+    remedy: 'a host with cpuacct, memory, pids and blkio as cgroup v1 hierarchies',
+  },
   userfaultfd: {
     holds: () => existsSync('/proc/sys/vm/unprivileged_userfaultfd'),
     remedy: 'a kernel with CONFIG_USERFAULTFD',

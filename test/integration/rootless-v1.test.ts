@@ -1,0 +1,65 @@
+import { chownSync, mkdirSync, rmdirSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import { detectHost } from '../../src/host/detect'
+import { canWrite, rootless } from '../../src/host/rootless'
+import { directory, freshPath } from '../support/cgroup-v1'
+import { runChild } from '../support/child-process'
+import { describeWith } from '../support/require'
+
+const NOBODY = 65_534
+const EPERM = 1
+
+let path: string
+
+beforeEach(() => {
+  path = freshPath()
+  mkdirSync(directory('cpu', path))
+})
+afterEach(() => rmdirSync(directory('cpu', path)))
+
+const asNobody = async (...paths: string[]): Promise<unknown> =>
+  JSON.parse(await text(runChild('look-unprivileged.ts', ['cpu', ...paths]).stdout))
+
+function giveAway(): void {
+  const top = directory('cpu', path)
+  for (const file of ['', '/cgroup.procs', '/tasks']) chownSync(`${top}${file}`, NOBODY, NOBODY)
+}
+
+describeWith(['root', 'cgroup-v1', 'public-checkout'], 'a user without root’s rights', () => {
+  test('may write below what was given away, and nowhere else', async () => {
+    const theirs = `${path}-theirs`
+    mkdirSync(directory('cpu', theirs))
+    giveAway()
+    const paths = ['/', theirs, `${theirs}/below`, `${path}/below/it`, path]
+    try {
+      expect(await asNobody(...paths)).toMatchObject({
+        isRootless: true,
+        writable: [false, false, false, true, true],
+      })
+    } finally {
+      rmdirSync(directory('cpu', theirs))
+    }
+  })
+
+  test('may not use a cgroup whose list of processes was not given with the directory', async () => {
+    chownSync(directory('cpu', path), NOBODY, NOBODY)
+    expect(await asNobody(path)).toMatchObject({ writable: [false] })
+  })
+
+  // The kernel keeps user.* for cgroups since Linux 5.7; trusted.* needs CAP_SYS_ADMIN of the host.
+  test('can sign a directory with an attribute of user.*, not of trusted.*', async () => {
+    giveAway()
+    expect(await asNobody(path)).toMatchObject({ errnos: [0, 0, EPERM, 0] })
+  })
+})
+
+describeWith(['root', 'cgroup-v1'], 'root', () => {
+  test('may write everywhere', async () => {
+    const host = detectHost()
+    const cpu = host.controller('cpu')
+    if (cpu === undefined) throw new Error('there is no cpu hierarchy')
+    expect(rootless(host)).toBe(false)
+    expect(await canWrite(cpu, path)).toBe(true)
+    expect(await canWrite(cpu, `${path}/below/it`)).toBe(true)
+  })
+})
