@@ -120,8 +120,9 @@ export class CgroupManager {
    */
   add(pid: number, options: ActOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
+      const isKnown = this.#gate.session.state.processes.some((known) => known.pid === pid)
       await this.#gate.session.remember(pid, 'helper')
-      return this.#settle(this.#applied(), options)
+      return this.#settleOrRelease(isKnown ? [] : [pid], options)
     })
   }
 
@@ -132,8 +133,12 @@ export class CgroupManager {
    */
   addThreads(tids: readonly number[], options: ActOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
+      const known = this.#gate.session.state.threads.map(({ tid }) => tid)
       await this.#gate.session.rememberThreads(tids)
-      return this.#settle(this.#applied(), options)
+      return this.#settleOrRelease(
+        tids.filter((tid) => !known.includes(tid)),
+        options,
+      )
     })
   }
 
@@ -329,6 +334,17 @@ export class CgroupManager {
       return await this.#settle(this.#applied(), options)
     } catch (error) {
       await session.rememberDevices(before)
+      throw error
+    }
+  }
+
+  /** Who cannot be in all of the hierarchies is in none: else every call after this one would fail because of it. */
+  async #settleOrRelease(added: readonly number[], options: ActOptions): Promise<Report> {
+    try {
+      return await this.#settle(this.#applied(), options)
+    } catch (error) {
+      // What is thrown already says more than that somebody cannot be given back either.
+      if (added.length > 0) await this.#gate.session.release(added).catch(() => undefined)
       throw error
     }
   }

@@ -19,8 +19,10 @@ import type { Hypervisor } from './hypervisor/hypervisor'
 import type { DeviceUse } from './model/devices/device-use'
 import { type SandboxPaths, sandboxPaths } from './plan/desired'
 import { managedWith, managedWithoutLifted } from './plan/managed'
+import type { Observed } from './plan/observed'
 import { operationsOf, type Plan } from './plan/operations'
 import { planSandbox } from './plan/plan-sandbox'
+import { drainOf } from './plan/teardown'
 import { lookAtSandbox, lookAtTeardown, type Wanted } from './sandbox-look'
 import { listThreads, type SandboxThread } from './sandbox-threads'
 import type { HeldLock } from './state/lock'
@@ -223,14 +225,34 @@ export class SandboxSession {
 
   /** Gives every thread back to where it came from; the cgroups and their limits stay. */
   async moveOut(options: SubmitOptions): Promise<DestroyReport> {
-    const look = async () => {
-      const now = await lookAtTeardown(this.#context, options)
-      return { ...now, plan: { ...now.plan, stages: now.plan.stages.filter(({ name }) => name === 'drain') } }
-    }
-    const identify = identifyIn(this.#host.hierarchies)
-    const report = await drain(look, kernelExecutor(this.#roots), { ...options, identify })
+    const report = await this.#drain(() => true, options)
     await this.#save({ processes: [], threads: [] })
     return report
+  }
+
+  /** Gives processes, or single threads, back to where they came from, and forgets them. */
+  async release(ids: readonly number[]): Promise<void> {
+    const isMeant = (tid: number, { processes }: Observed) =>
+      ids.includes(tid) ||
+      processes.some(({ pid, threads }) => ids.includes(pid) && threads.some((thread) => thread.tid === tid))
+    await this.#drain(isMeant, {})
+    const { processes, threads } = this.#state
+    await this.#save({
+      processes: processes.filter(({ pid }) => !ids.includes(pid)),
+      threads: threads.filter(({ tid }) => !ids.includes(tid)),
+    })
+  }
+
+  async #drain(
+    isMeant: (tid: number, observed: Observed) => boolean,
+    options: SubmitOptions,
+  ): Promise<DestroyReport> {
+    const look = async () => {
+      const now = await lookAtTeardown(this.#context, options)
+      return { ...now, plan: drainOf(now.plan, (tid) => isMeant(tid, now.observed)) }
+    }
+    const identify = identifyIn(this.#host.hierarchies)
+    return drain(look, kernelExecutor(this.#roots), { ...options, identify })
   }
 
   /** Takes the sandbox's directories and its state away. */

@@ -35,9 +35,8 @@ export function managerHierarchies(
   desired: Pick<Desired, 'resources' | 'managed' | 'devices'>,
   only: readonly string[] = [],
 ): readonly Hierarchy[] {
-  for (const { name, isRequired } of neededControllers(desired)) {
+  for (const { name, isAsked } of neededControllers(desired)) {
     const hierarchy = host.controller(name)
-    const isAsked = isRequired && name !== 'cpu'
     if (hierarchy === undefined && isAsked) throw missing(host, name)
     if (hierarchy !== undefined && isAsked) usable(hierarchy, name)
   }
@@ -47,8 +46,7 @@ export function managerHierarchies(
   )
   if (joined.length === 0) throw missing(host, 'cpu')
   const outside = neededControllers(desired).find(
-    ({ name, isRequired }) =>
-      isRequired && name !== 'cpu' && !joined.some(({ controllers }) => controllers.includes(name)),
+    ({ name, isAsked }) => isAsked && !joined.some(({ controllers }) => controllers.includes(name)),
   )
   if (outside !== undefined) throw notTakenOver(outside.name, only)
   return joined

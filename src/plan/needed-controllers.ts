@@ -6,6 +6,8 @@ export interface NeededController {
   readonly name: string
   /** False: used where it is mounted, done without where it is not. */
   readonly isRequired: boolean
+  /** The resources ask for something that only this controller does. */
+  readonly isAsked: boolean
 }
 
 /**
@@ -22,7 +24,11 @@ export function neededControllers(
   ])
   const before = managed.map(({ knob }) => knob.slice(0, knob.indexOf('.')))
   const names = [...new Set(['cpu', 'cpuacct', ...asked, ...before])]
-  return names.map((name) => ({ name, isRequired: name === 'cpu' || asked.has(name) }))
+  return names.map((name) => ({
+    name,
+    isRequired: name === 'cpu' || asked.has(name),
+    isAsked: asked.has(name),
+  }))
 }
 
 /** An empty list of CPUs asks for nothing. */

@@ -48,6 +48,19 @@ export function planTeardown(
   return builder.finish(desired.id)
 }
 
+/** Of a teardown, only the moves, and only of the threads that are meant: the cgroups stay. */
+export function drainOf(teardown: Plan, isMeant: (tid: number) => boolean): Plan {
+  const stages = teardown.stages.map(({ name, operations }) => ({
+    name,
+    operations: operations.flatMap((operation) => {
+      if (operation.kind !== 'move-threads') return []
+      const tids = operation.tids.filter(isMeant)
+      return tids.length === 0 ? [] : [{ ...operation, tids }]
+    }),
+  }))
+  return { ...teardown, stages: stages.filter(({ operations }) => operations.length > 0) }
+}
+
 function drainTargets(
   hierarchy: ObservedHierarchy,
   path: string,
