@@ -156,6 +156,12 @@ describeWith(['root', 'cgroup-v1'], 'cgroups that exist', () => {
         message: expect.stringContaining('pids is not one of the cgroups that were taken over'),
       }),
     )
+    bench.make(`${bench.parent}/memory-only`, ['memory'])
+    const paths = { memory: bench.directory('memory', `${bench.parent}/memory-only`) }
+    const withoutCpu = await bench.manager({ cgroupsPath: undefined, paths })
+    await expect(withoutCpu.plan({ cpu: { shares: 100 } })).rejects.toMatchObject({
+      message: expect.stringContaining('cpu is not one of'),
+    })
     expect(done).toEqual([])
   })
 
