@@ -1,8 +1,8 @@
 import { VmcgError } from './errors'
-import { hypervisorDevices } from './host/devices'
+import { deviceAt, hypervisorDevices } from './host/devices'
 import type { Logger } from './log'
-import type { CgroupManagerConfig } from './manager-options'
-import { type DeviceRule, type DeviceSet, formatDeviceRule } from './model/device-rule'
+import type { CgroupManagerConfig, DeviceOptions } from './manager-options'
+import { type DeviceRule, type DeviceSet, deviceRule, formatDeviceRule } from './model/device-rule'
 import { removalConflict } from './model/devices/device-removal'
 import { deviceRules } from './model/devices/device-rules'
 import type { DeviceUse } from './model/devices/device-use'
@@ -34,6 +34,21 @@ function asOci({ type, major, minor, access }: DeviceRule): LinuxDeviceCgroup {
     ...(minor !== undefined && { minor }),
     access: access.join(''),
   }
+}
+
+/**
+ * What this owner has added by this path, also when the node is gone by now, as that of an unplugged device is; else the
+ * device that is there.
+ *
+ * @throws as `deviceAt`
+ */
+export function deviceToRemove(
+  path: string,
+  { owner = '', access }: DeviceOptions,
+  uses: readonly DeviceUse[],
+): DeviceRule {
+  const added = uses.find((use) => use.owner === owner && use.path === path)
+  return added?.rule ?? deviceRule(deviceAt(path, access))
 }
 
 /** @throws `ERR_VMCG_DEVICE_IN_USE` when another rule would go on allowing what is removed. */

@@ -6,7 +6,7 @@ import type { CgroupStats } from './host/cgroup-stats'
 import { detectHost } from './host/detect'
 import { deviceAt } from './host/devices'
 import { delegatedHost, rootless } from './host/rootless'
-import { managedDevices, refuseIdleRemoval } from './manager-devices'
+import { deviceToRemove, managedDevices, refuseIdleRemoval } from './manager-devices'
 import {
   type CgroupManagerConfig,
   type CpusetOptions,
@@ -222,7 +222,7 @@ export class CgroupManager {
       const { session } = this.#gate
       const rule = deviceRule(deviceAt(path, options.access))
       return this.#settleDevices(
-        addDeviceUse(session.state.devices, { owner: options.owner ?? '', rule }),
+        addDeviceUse(session.state.devices, { owner: options.owner ?? '', path, rule }),
         options,
       )
     })
@@ -232,13 +232,14 @@ export class CgroupManager {
    * Takes a device away that was added. It stays while another owner uses it. What is open stays open; the kernel
    * refuses new opens.
    *
+   * @param path as it was added; the node may be gone by now.
    * @throws `ERR_VMCG_INVALID_ARGUMENT` for a device that was not added; `ERR_VMCG_DEVICE_IN_USE` when another rule still
    *   allows it, naming that rule.
    */
   removeDevice(path: string, options: DeviceOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
       const { session } = this.#gate
-      const rule = deviceRule(deviceAt(path, options.access))
+      const rule = deviceToRemove(path, options, session.state.devices)
       const left = removeDeviceUse(session.state.devices, { owner: options.owner ?? '', rule })
       if (!isDeviceInUse(left, rule)) {
         const others = managedDevices(this.#applied(), left, this.#config.hypervisorDevices, this.#gate.log)

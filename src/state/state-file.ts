@@ -214,7 +214,7 @@ const checkShape = shapeOf({
   isTagged: oneOf(true, false),
   managed: listOf(shapeOf({ hierarchy: isText, path: isText, knob: isText, value: isText })),
   threads: listOf(shapeOf({ tid: isPid, startTime: isNumber, origins: isPaths })),
-  devices: listOf(shapeOf({ owner: isText, rule: isObject })),
+  devices: listOf(shapeOf({ owner: isText, path: isText, rule: isObject })),
   processes: listOf(
     shapeOf({ pid: isPid, startTime: isNumber, role: oneOf('vmm', 'helper'), origins: isPaths }),
   ),

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, unlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { CgroupManager } from '../../src/manager'
@@ -116,6 +116,22 @@ describeWith(['root', 'cgroup-v1', 'devices-v1'], 'a device', () => {
     await other.removeDevice(KMSG.path)
     await manager.apply()
     expect(list()).not.toContain('c 1:11 rwm')
+  })
+
+  test('can be removed when it has been unplugged meanwhile, and when another one has its path', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'vmcg-test-node-'))
+    bench.atEnd(() => rmSync(folder, { recursive: true }))
+    await manager.apply({ devices: CONTAINER })
+    for (const name of ['gone', 'other']) {
+      const path = join(folder, name)
+      symlinkSync(KMSG.path, path)
+      await manager.addDevice(path)
+      expect(list()).toContain('c 1:11 rwm')
+      unlinkSync(path)
+      if (name === 'other') symlinkSync(TTY0.path, path)
+      await manager.removeDevice(path)
+      expect(list()).not.toContain('c 1:11 rwm')
+    }
   })
 
   test('is not removed while a rule of the resources allows it, and that rule is named', async () => {

@@ -6,10 +6,14 @@ import {
 } from '../../src/model/devices/device-use'
 import { rule } from '../support/device-rules'
 
+const path = '/dev/sda'
 const disk = rule('allow b 8:0 rwm')
 
 function uses(...owners: string[]): readonly DeviceUse[] {
-  return owners.reduce<readonly DeviceUse[]>((list, owner) => addDeviceUse(list, { owner, rule: disk }), [])
+  return owners.reduce<readonly DeviceUse[]>(
+    (list, owner) => addDeviceUse(list, { owner, path, rule: disk }),
+    [],
+  )
 }
 
 it('keeps a device until all who added it have removed it', () => {
@@ -21,16 +25,16 @@ it('keeps a device until all who added it have removed it', () => {
 
 it('counts an owner once, with the access of the last time', () => {
   const readOnly = rule('allow b 8:0 r')
-  const twice = addDeviceUse(uses('one'), { owner: 'one', rule: readOnly })
-  expect(twice).toEqual([{ owner: 'one', rule: readOnly }])
+  const twice = addDeviceUse(uses('one'), { owner: 'one', path, rule: readOnly })
+  expect(twice).toEqual([{ owner: 'one', path, rule: readOnly }])
   expect(removeDeviceUse(twice, { owner: 'one', rule: disk })).toEqual([])
 })
 
 it('gives a new list and leaves the old one alone', () => {
   const before = uses('one')
-  addDeviceUse(before, { owner: 'two', rule: disk })
+  addDeviceUse(before, { owner: 'two', path, rule: disk })
   removeDeviceUse(before, { owner: 'one', rule: disk })
-  expect(before).toEqual([{ owner: 'one', rule: disk }])
+  expect(before).toEqual([{ owner: 'one', path, rule: disk }])
 })
 
 it('refuses to remove what was not added for this owner', () => {

@@ -7,6 +7,8 @@ import { isSameDevice } from './device-access'
 export interface DeviceUse {
   /** Who asked for it, such as a container's id. */
   readonly owner: string
+  /** As it was added. What is there now may be another device, or none. */
+  readonly path: string
   readonly rule: DeviceRule
 }
 
