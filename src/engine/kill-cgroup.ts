@@ -48,6 +48,8 @@ export async function killCgroup(
   const release = () => ifThere(() => thaw(roots, v1, path))
   try {
     await killAll(processesAtRest, path, { ...options, release })
+    // The last look may have frozen what was about to be empty.
+    if (isTouched) await release()
   } catch (error) {
     // What is thrown already says more than that this cannot be thawed either.
     if (isTouched) await release().catch(() => undefined)

@@ -72,18 +72,11 @@ describeWith(['root', 'cgroup-v1', 'freezer-v1', 'python'], 'what is hard to kil
     expect(home.pids('pids')).toEqual([])
   })
 
-  test('is forking that outruns plain signals', async () => {
-    await home.resistInside(['fork', '8'])
-    for (let round = 0; round < 5; round += 1) {
-      for (const pid of home.pids('pids')) {
-        try {
-          process.kill(pid, 'SIGKILL')
-        } catch {
-          // It has made its successor and ended: this is the point.
-        }
-      }
-    }
-    expect(home.pids('pids')).not.toEqual([])
+  test('may take its time to end, and leaves the cgroup thawed', async () => {
+    const { ended } = await home.resist(['heavy'])
+    await killIt()
+    expect(await ended).toBe('SIGKILL')
+    expect(home.state).toBe('THAWED')
   })
 })
 

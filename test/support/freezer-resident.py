@@ -2,6 +2,7 @@
 
   vfork FIFO    waits in vfork(2) for a child that opens the FIFO for reading
   fault         runs in the kernel, in a page fault that nobody serves; no signal but SIGKILL gets it out
+  heavy         holds a quarter of a GB, so that it is still there for a while after it was killed
   fork COUNT    COUNT processes at a time, each of which makes its successor and ends
 """
 
@@ -66,10 +67,19 @@ def fork(count):
     time.sleep(LIFETIME)
 
 
+def be_heavy():
+    held = bytearray(2**28)
+    ready()
+    time.sleep(LIFETIME)
+    del held
+
+
 what, *rest = sys.argv[1:]
 if what == "vfork":
     wait_in_vfork(rest[0])
 elif what == "fault":
     fault()
+elif what == "heavy":
+    be_heavy()
 elif what == "fork":
     fork(int(rest[0]))
