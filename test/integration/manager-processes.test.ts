@@ -1,11 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { isAlive, threadsOf } from '../support/cgroup-v1'
 import { cgroupsOf, inEvery, ManagerBench, V1_MOUNTS } from '../support/manager-bench'
 import { onOperation, operationsDuring } from '../support/operations'
 import { describeWith } from '../support/require'
-import { ticksOf, waitFor } from '../support/residents'
 import { waitUntilGone } from '../support/stand-in'
 
 let bench: ManagerBench
@@ -99,67 +96,6 @@ describeWith(['root', 'cgroup-v1', 'python'], 'threads that are added', () => {
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'freezer-v1'], 'freeze', () => {
-  test('stops what runs until thaw, and both may be called twice', async () => {
-    const manager = await bench.manager()
-    const spinner = await bench.child(['sh', '-c', 'while :; do :; done'])
-    await manager.add(spinner.pid)
-    await manager.freeze()
-    await manager.freeze()
-    expect(bench.read('freezer', 'freezer.state')).toBe('FROZEN')
-    const ticks = ticksOf(spinner.pid)
-    await new Promise((resolve) => setTimeout(resolve, 200))
-    expect(ticksOf(spinner.pid)).toBe(ticks)
-    await manager.thaw()
-    await manager.thaw()
-    expect(bench.read('freezer', 'freezer.state')).toBe('THAWED')
-    await waitFor('the process runs again', () => ticksOf(spinner.pid) > ticks)
-  })
-
-  test('leaves every other method working: limits, ids, and moving out', async () => {
-    const manager = await bench.manager()
-    const child = await bench.child(['sleep', '1000'])
-    await manager.add(child.pid)
-    await manager.freeze()
-    await manager.apply({ pids: { limit: 9 }, cpu: { cpus: '0' } })
-    expect(bench.read('pids', 'pids.max')).toBe('9')
-    expect(await manager.pids()).toEqual([child.pid])
-    expect(bench.read('freezer', 'freezer.state')).toBe('FROZEN')
-    await manager.thaw()
-  })
-})
-
-describeWith(['root', 'cgroup-v1', 'freezer-v1', 'python'], 'kill', () => {
-  test.each([true, false])(
-    'ends everybody, also those that keep forking; frozen before: %p',
-    async (isFrozen) => {
-      const manager = await bench.manager()
-      const script = join(__dirname, '..', 'support', 'freezer-resident.py')
-      await manager.apply({})
-      const enter = Object.keys(V1_MOUNTS).map((name) => `echo 0 > ${bench.directory(name)}/cgroup.procs`)
-      const parent = await bench.child(['sh', '-c', `${enter.join('; ')}; exec python3 ${script} fork 8`])
-      await waitFor('there are children', () => bench.ids('pids', 'cgroup.procs').length > 3)
-      if (isFrozen) await manager.freeze()
-      await manager.kill()
-      expect(await manager.pids()).toEqual([])
-      for (const controller of Object.keys(V1_MOUNTS)) {
-        expect([controller, bench.ids(controller, 'tasks')]).toEqual([controller, []])
-      }
-      expect(await parent.ended).toBe('SIGKILL')
-      expect(bench.read('freezer', 'freezer.state')).toBe('THAWED')
-      await manager.kill()
-    },
-  )
-
-  test('sends another signal once, and waits for nothing', async () => {
-    const manager = await bench.manager()
-    const child = await bench.child(['sleep', '1000'])
-    await manager.add(child.pid)
-    await manager.kill({ killSignal: 'SIGTERM' })
-    expect(await child.ended).toBe('SIGTERM')
-  })
-})
-
 describeWith(['root', 'cgroup-v1', 'python'], 'moveToParent', () => {
   test('gives the living back, skips the dead, and leaves the cgroup with its limits', async () => {
     const manager = await bench.manager()
@@ -218,79 +154,14 @@ describeWith(['root', 'cgroup-v1', 'python'], 'moveToParent', () => {
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'python'], 'setCpuset', () => {
-  const cpus = () => bench.read('cpuset', 'cpuset.cpus')
-  const above = () => bench.read('cpuset', 'cpuset.cpus', bench.parent)
-
-  test('narrows, widens, and follows the parent again', async () => {
-    const manager = await bench.manager()
-    const { pid } = await bench.standIn()
-    await manager.add(pid)
-    const all = above()
-    const [first = '0'] = all.split(/[-,]/)
-    expect(cpus()).toBe(all)
-    await manager.setCpuset({ cpus: first })
-    expect(cpus()).toBe(first)
-    await manager.setCpuset({ cpus: all })
-    expect(cpus()).toBe(all)
-    await manager.setCpuset({ cpus: first, mems: '0' })
-    expect(bench.read('cpuset', 'cpuset.mems')).toBe('0')
-    await manager.setCpuset({ cpus: '' })
-    expect(cpus()).toBe(all)
-    expect(cgroupsOf(pid)['cpuset']).toBe(bench.path())
-  })
-
-  test('changes nothing else, and is kept by the next apply', async () => {
-    const manager = await bench.manager()
-    await manager.apply({ pids: { limit: 40 }, cpu: { shares: 300 } })
-    await manager.setCpuset({ cpus: '0' })
-    expect(bench.read('pids', 'pids.max')).toBe('40')
-    expect(bench.read('cpu', 'cpu.shares')).toBe('300')
-    expect(manager.config.resources).toEqual({ pids: { limit: 40 }, cpu: { shares: 300, cpus: '0' } })
-    expect(await operationsDuring(() => manager.apply())).toEqual([])
-  })
-
-  test('takes its turn: it does not undo a call before it that nobody has waited for', async () => {
-    const manager = await bench.manager()
-    const other = await bench.manager()
-    await Promise.all([manager.apply({ pids: { limit: 40 } }), manager.setCpuset({ cpus: '0' })])
-    expect([cpus(), bench.read('pids', 'pids.max')]).toEqual(['0', '40'])
-    await other.setCpuset({ cpus: '' })
-    expect([cpus(), bench.read('pids', 'pids.max')]).toEqual([above(), '40'])
-  })
-
-  test('refuses what the parent does not have, and malformed lists, before anything is written', async () => {
-    const manager = await bench.manager()
-    await manager.apply({ cpu: { cpus: '0' } })
-    const done = await operationsDuring(async () => {
-      await expect(manager.setCpuset({ cpus: '0-4095' })).rejects.toMatchObject({
-        code: 'ERR_VMCG_OUT_OF_RANGE',
-        message: expect.stringContaining(`has only ${above()}`),
-      })
-      await expect(manager.setCpuset({ mems: '63' })).rejects.toMatchObject({ code: 'ERR_VMCG_OUT_OF_RANGE' })
-      for (const list of ['1-0', '0-1-2', ' 0', '0-4294967295', 'x']) {
-        await expect(manager.setCpuset({ cpus: list })).rejects.toMatchObject({
-          code: expect.stringMatching(/^ERR_VMCG_(INVALID_ARGUMENT|INVALID_SPEC|OUT_OF_RANGE)$/),
-        })
-      }
-    })
-    expect(done).toEqual([])
-    expect(cpus()).toBe('0')
-    expect(manager.config.resources.cpu).toEqual({ cpus: '0' })
-  })
-})
-
-describeWith(['root', 'cgroup-v1', 'chrt'], 'a real-time process', () => {
-  const canRealtime = existsSync(join(V1_MOUNTS['cpu'] ?? '', 'cpu.rt_runtime_us'))
-  const testWithBandwidth = canRealtime ? test : test.skip
-
+describeWith(['root', 'cgroup-v1', 'chrt', 'rt-group-sched'], 'a real-time process', () => {
   async function realtimeChild(): Promise<number> {
     const { pid } = await bench.child(['sleep', '1000'])
     execFileSync('chrt', ['--fifo', '--pid', '1', String(pid)])
     return pid
   }
 
-  testWithBandwidth('that the kernel refuses is where it was, and later calls work', async () => {
+  test('that the kernel refuses is where it was, and later calls work', async () => {
     const manager = await bench.manager()
     const [realtime, other] = [await realtimeChild(), await bench.child(['sleep', '1000'])]
     const before = cgroupsOf(realtime)
@@ -304,7 +175,7 @@ describeWith(['root', 'cgroup-v1', 'chrt'], 'a real-time process', () => {
     expect(await manager.pids()).toEqual([other.pid])
   })
 
-  testWithBandwidth('joins a cgroup that has bandwidth', async () => {
+  test('joins a cgroup that has bandwidth', async () => {
     bench.make(bench.parent)
     bench.write('cpu', 'cpu.rt_runtime_us', 10_000, bench.parent)
     const manager = await bench.manager()

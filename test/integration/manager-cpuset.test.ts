@@ -1,0 +1,72 @@
+import { cgroupsOf, ManagerBench } from '../support/manager-bench'
+import { operationsDuring } from '../support/operations'
+import { describeWith } from '../support/require'
+
+let bench: ManagerBench
+
+beforeEach(() => {
+  bench = new ManagerBench()
+})
+afterEach(() => bench.clear())
+
+describeWith(['root', 'cgroup-v1', 'python'], 'setCpuset', () => {
+  const cpus = () => bench.read('cpuset', 'cpuset.cpus')
+  const above = () => bench.read('cpuset', 'cpuset.cpus', bench.parent)
+
+  test('narrows, widens, and follows the parent again', async () => {
+    const manager = await bench.manager()
+    const { pid } = await bench.standIn()
+    await manager.add(pid)
+    const all = above()
+    const [first = '0'] = all.split(/[-,]/)
+    expect(cpus()).toBe(all)
+    await manager.setCpuset({ cpus: first })
+    expect(cpus()).toBe(first)
+    await manager.setCpuset({ cpus: all })
+    expect(cpus()).toBe(all)
+    await manager.setCpuset({ cpus: first, mems: '0' })
+    expect(bench.read('cpuset', 'cpuset.mems')).toBe('0')
+    await manager.setCpuset({ cpus: '' })
+    expect(cpus()).toBe(all)
+    expect(cgroupsOf(pid)['cpuset']).toBe(bench.path())
+  })
+
+  test('changes nothing else, and is kept by the next apply', async () => {
+    const manager = await bench.manager()
+    await manager.apply({ pids: { limit: 40 }, cpu: { shares: 300 } })
+    await manager.setCpuset({ cpus: '0' })
+    expect(bench.read('pids', 'pids.max')).toBe('40')
+    expect(bench.read('cpu', 'cpu.shares')).toBe('300')
+    expect(manager.config.resources).toEqual({ pids: { limit: 40 }, cpu: { shares: 300, cpus: '0' } })
+    expect(await operationsDuring(() => manager.apply())).toEqual([])
+  })
+
+  test('takes its turn: it does not undo a call before it that nobody has waited for', async () => {
+    const manager = await bench.manager()
+    const other = await bench.manager()
+    await Promise.all([manager.apply({ pids: { limit: 40 } }), manager.setCpuset({ cpus: '0' })])
+    expect([cpus(), bench.read('pids', 'pids.max')]).toEqual(['0', '40'])
+    await other.setCpuset({ cpus: '' })
+    expect([cpus(), bench.read('pids', 'pids.max')]).toEqual([above(), '40'])
+  })
+
+  test('refuses what the parent does not have, and malformed lists, before anything is written', async () => {
+    const manager = await bench.manager()
+    await manager.apply({ cpu: { cpus: '0' } })
+    const done = await operationsDuring(async () => {
+      await expect(manager.setCpuset({ cpus: '0-4095' })).rejects.toMatchObject({
+        code: 'ERR_VMCG_OUT_OF_RANGE',
+        message: expect.stringContaining(`has only ${above()}`),
+      })
+      await expect(manager.setCpuset({ mems: '63' })).rejects.toMatchObject({ code: 'ERR_VMCG_OUT_OF_RANGE' })
+      for (const list of ['1-0', '0-1-2', ' 0', '0-4294967295', 'x']) {
+        await expect(manager.setCpuset({ cpus: list })).rejects.toMatchObject({
+          code: expect.stringMatching(/^ERR_VMCG_(INVALID_ARGUMENT|INVALID_SPEC|OUT_OF_RANGE)$/),
+        })
+      }
+    })
+    expect(done).toEqual([])
+    expect(cpus()).toBe('0')
+    expect(manager.config.resources.cpu).toEqual({ cpus: '0' })
+  })
+})
