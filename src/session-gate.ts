@@ -112,7 +112,8 @@ export class SessionGate {
   }
 
   /** Takes everything away; nothing to do where somebody has done so already. */
-  destroy({ processes = 'move', signal }: DestroyOptions): Promise<DestroyReport> {
+  async destroy({ processes = 'move', signal }: DestroyOptions): Promise<DestroyReport> {
+    if (processes !== 'move' && processes !== 'kill') throw unknownFate(processes)
     return this.#locked({ signal }, async (lock) => {
       const stored = await this.#store.read()
       if (stored?.nonce !== this.session.state.nonce) {
@@ -164,6 +165,12 @@ function notThere({ parent, id }: GateKey, directory: string): VmcgError {
       hint: 'make a new one with create(), or pass the parent and stateDir that it was made with',
     },
   )
+}
+
+function unknownFate(processes: unknown): VmcgError {
+  return new VmcgError('ERR_VMCG_INVALID_ARGUMENT', "destroy takes processes: 'move' or 'kill'", {
+    value: String(processes),
+  })
 }
 
 function otherKind(stored: SandboxState): VmcgError {

@@ -8,7 +8,7 @@ import { blockDevices } from '../support/block-devices'
 import { type KnobLines, readKnobs } from '../support/cgroup-knobs'
 import { ManagerBench, V1_MOUNTS } from '../support/manager-bench'
 import { operationsDuring } from '../support/operations'
-import { describeWith } from '../support/require'
+import { describeWhere, describeWith } from '../support/require'
 import { bfqCases, type FieldCase, fieldCases } from '../support/resource-tables'
 
 const CONTROLLERS = ['cpu', 'cpuset', 'memory', 'pids', 'blkio', 'hugetlb', 'net_cls', 'net_prio', 'rdma']
@@ -19,8 +19,8 @@ const [bfqDisk] = blockDevices((scheduler) => scheduler.includes('[bfq]'))
 
 /** What this host lacks for a controller's fields, to be named by the reporter; undefined: nothing. */
 function lackOf(controller: string): string | undefined {
-  if (V1_MOUNTS[controller] === undefined) return `a v1 hierarchy of ${controller}`
-  return controller === 'blkio' && disk === undefined ? 'a block device' : undefined
+  if (V1_MOUNTS[controller] === undefined) return `v1 hierarchy of ${controller}`
+  return controller === 'blkio' && disk === undefined ? 'block device' : undefined
 }
 
 describeWith(['root', 'cgroup-v1'], 'resources of a manager', () => {
@@ -70,16 +70,19 @@ describeWith(['root', 'cgroup-v1'], 'resources of a manager', () => {
         ? name.startsWith(controller === 'blkio' ? 'blockIO' : controller)
         : writes.every((write) => write.controller === controller),
     )
-    const describeIt = lack === undefined ? describe : describe.skip
-    describeIt(`reach ${controller} and are lifted${lack === undefined ? '' : ` [needs ${lack}]`}`, () => {
+    describeWhere(lack === undefined, lack ?? controller, `reach ${controller} and are lifted`, () => {
       it.each(own)('$name', proveCase)
     })
   }
 
-  const describeBfq = bfqDisk === undefined ? describe.skip : describe
-  describeBfq('reach the weight of a device [needs a block device with the bfq scheduler]', () => {
-    it.each(bfqCases(bfqDisk ?? { major: 0, minor: 0 }))('$name', proveCase)
-  })
+  describeWhere(
+    bfqDisk !== undefined,
+    'block device with the bfq scheduler',
+    'reach the weight of a device',
+    () => {
+      it.each(bfqCases(bfqDisk ?? { major: 0, minor: 0 }))('$name', proveCase)
+    },
+  )
 
   it('all reach it together, in one apply', async () => {
     const resources = {
@@ -146,8 +149,7 @@ describeWith(['root', 'cgroup-v1'], 'resources of a manager', () => {
   })
 
   const hasCfq = existsSync(join(V1_MOUNTS['blkio'] ?? '', 'blkio.leaf_weight'))
-  const describeNoCfq = hasCfq ? describe.skip : describe
-  describeNoCfq('that the kernel has no file for [needs a kernel without CFQ]', () => {
+  describeWhere(!hasCfq, 'kernel without CFQ', 'that the kernel has no file for', () => {
     it('are told from those that it has, before anything is written', async () => {
       const done = await operationsDuring(() =>
         expect(manager.apply({ pids: { limit: 5 }, blockIO: { leafWeight: 500 } })).rejects.toMatchObject({

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { ManagerBench } from '../support/manager-bench'
-import { describeWith } from '../support/require'
+import { describeWhere, describeWith } from '../support/require'
 
 let bench: ManagerBench
 
@@ -43,10 +43,8 @@ async function hungryChild(megabytes: number) {
   }
 }
 
-const describeWithoutSwap = hasSwap ? describe.skip : describe
-
 describeWith(['root', 'cgroup-v1', 'python'], 'a memory limit', () => {
-  describeWithoutSwap('below what cannot be reclaimed [needs a host without swap]', () => {
+  describeWhere(!hasSwap, 'memory without swap', 'below what cannot be reclaimed', () => {
     test('is refused with the reason, and the old one stays; the event loop goes on meanwhile', async () => {
       const manager = await bench.manager()
       const child = await hungryChild(200)

@@ -10,7 +10,7 @@ import { unlimitedValue } from '../../src/model/resources/unlimited'
 import { anyCpu, anyMemory } from '../support/any-resources'
 import { forAll } from '../support/for-all'
 import { ModelKernel } from '../support/model-kernel'
-import { describeWith } from '../support/require'
+import { describeWhere, describeWith } from '../support/require'
 import { bfqCases, type FieldCase, fieldCases, type TableDevice } from '../support/resource-tables'
 import { TestCgroup, v1MountOf } from '../support/test-cgroups'
 
@@ -39,12 +39,6 @@ function schedulerOf(disk: string): string {
   } catch {
     return ''
   }
-}
-
-/** As in CI a host without a controller on v1 is no fault: the reporter names what was left out. */
-function describeOn(what: string, isThere: boolean, name: string, tests: () => void): void {
-  if (isThere) describe(name, tests)
-  else describe.skip(`${name} [needs ${what}]`, tests)
 }
 
 describeWith(['root', 'cgroup-v1'], 'the kernel', () => {
@@ -116,16 +110,16 @@ describeWith(['root', 'cgroup-v1'], 'the kernel', () => {
         : writes.every((write) => write.controller === controller),
     )
     const isThere = MOUNTED.includes(controller) && (controller !== 'blkio' || disk !== undefined)
-    const lacks = MOUNTED.includes(controller) ? 'a block device' : `a v1 hierarchy of ${controller}`
-    describeOn(lacks, isThere, `keeps what is written to ${controller}`, () => {
+    const lacks = MOUNTED.includes(controller) ? 'block device' : `v1 hierarchy of ${controller}`
+    describeWhere(isThere, lacks, `keeps what is written to ${controller}`, () => {
       it.each(own)('$name', proveCase)
     })
   }
 
   const [bfqDisk] = disks((scheduler) => scheduler.includes('[bfq]'))
-  describeOn(
-    'a block device with the bfq scheduler',
+  describeWhere(
     bfqDisk !== undefined,
+    'block device with the bfq scheduler',
     'keeps weights of devices',
     () => {
       it.each(bfqCases(bfqDisk ?? { major: 0, minor: 0 }))('$name', proveCase)
@@ -133,7 +127,7 @@ describeWith(['root', 'cgroup-v1'], 'the kernel', () => {
   )
 
   const hasCfq = existsSync(join(v1MountOf('blkio') ?? '', 'blkio.leaf_weight'))
-  describeOn('a kernel without CFQ', !hasCfq, 'that has no leaf weights', () => {
+  describeWhere(!hasCfq, 'kernel without CFQ', 'that has no leaf weights', () => {
     it('is told from one that has, before anything is written', () => {
       expect(() => writesFor({ blockIO: { leafWeight: 500 } })).toThrow(
         expect.objectContaining({

@@ -35,6 +35,14 @@ function mountsV1(controller: string): boolean {
     .some(([type, , options]) => type === 'cgroup' && options?.split(',').includes(controller))
 }
 
+/** Whether the v1 cpu hierarchy has a file at its top, and so in every cgroup. */
+function hasCpuKnob(file: string): boolean {
+  const mount = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .find((line) => line.split(' - ')[1]?.split(' ')[2]?.split(',').includes('cpu') === true)
+  return existsSync(join(mount?.split(' ')[4] ?? '', file))
+}
+
 /** What the list of differences was written for; later ones serve more. */
 function isRunc11(): boolean {
   const { stdout } = spawnSync('runc', ['--version'], { encoding: 'utf8' })
@@ -52,6 +60,10 @@ const REQUIREMENTS = {
     holds: () => mountsV1('devices'),
     remedy: 'a host with devices as a cgroup v1 hierarchy',
   },
+  'limits-v1': {
+    holds: () => ['memory', 'pids'].every(mountsV1),
+    remedy: 'a host with memory and pids as cgroup v1 hierarchies',
+  },
   'block-device': {
     holds: () => existsSync('/sys/block') && readdirSync('/sys/block').length > 0,
     remedy: 'a host with a block device',
@@ -63,6 +75,10 @@ const REQUIREMENTS = {
   'accounting-v1': {
     holds: () => ['cpuacct', 'memory', 'pids', 'blkio'].every(mountsV1),
     remedy: 'a host with cpuacct, memory, pids and blkio as cgroup v1 hierarchies',
+  },
+  'rt-group-sched': {
+    holds: () => hasCpuKnob('cpu.rt_runtime_us'),
+    remedy: 'a kernel with CONFIG_RT_GROUP_SCHED',
   },
   userfaultfd: {
     holds: () => existsSync('/proc/sys/vm/unprivileged_userfaultfd'),
@@ -121,4 +137,13 @@ export function describeWith(requirements: readonly Requirement[], name: string,
   } else {
     describe.skip(`${name} [needs ${lacks.join(', ')}]`, tests)
   }
+}
+
+/**
+ * A `describe` for what only some kernels have, such as a controller that is not mounted everywhere. A host that lacks
+ * it is a host like any other: what is left out is named on stderr, and nothing counts as skipped.
+ */
+export function describeWhere(isThere: boolean, what: string, name: string, tests: () => void): void {
+  if (isThere) describe(name, tests)
+  else process.stderr.write(`this host has no ${what}: left out ${name}\n`)
 }
