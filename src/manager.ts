@@ -95,7 +95,8 @@ export class CgroupManager {
       const manager = new CgroupManager(gate, config, isPowerless)
       if (isPowerless)
         gate.log.debug({ path }, 'rootless, and no cgroup was given to this user: nothing is limited')
-      else await gate.session.plan(manager.#wanted(), undefined, config)
+      // What is taken up may have become impossible (a CPU that has gone) and can still be changed, or destroyed.
+      else if (!mustExist) await gate.session.plan(manager.#wanted(), undefined, config)
       return manager
     })
   }
