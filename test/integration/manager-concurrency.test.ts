@@ -156,7 +156,7 @@ function overlaps([ours = [], theirs = []]: readonly Turn[][]): number {
 }
 
 describeWith(['root', 'cgroup-v1'], 'two processes on one cgroup', () => {
-  const TURNS = 60
+  const TURNS = 40
 
   test('never write at the same time, and leave the limits of one of them', async () => {
     const path = `${bench.parent}/one`

@@ -8,9 +8,17 @@ const [cgroupsPath = '', stateDir = '', first = '', count = ''] = process.argv.s
 
 const microseconds = (): number => Number(process.hrtime.bigint() / 1000n)
 
+/** Draws an apply out, in its middle, so that another one would have the time to begin. */
+function linger(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2)
+}
+
 async function applyInTurns(): Promise<void> {
   let times: number[] = []
-  subscribe('vmcg:operation', () => times.push(microseconds()))
+  subscribe('vmcg:operation', () => {
+    times.push(microseconds())
+    linger()
+  })
   const manager = await CgroupManager.create({ cgroupsPath, stateDir, lockTimeoutMs: 60_000 })
   process.stdout.write('ready\n')
   await new Promise((resolve) => process.stdin.once('data', resolve))
