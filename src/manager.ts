@@ -23,7 +23,7 @@ import { parentPath } from './plan/observed'
 import { nothingToDo, type Plan } from './plan/operations'
 import type { Wanted } from './sandbox-look'
 import type { ActOptions, ApplyOptions, DestroyOptions } from './sandbox-options'
-import { type GateOptions, SessionGate } from './session-gate'
+import { type GateKey, type GateOptions, SessionGate } from './session-gate'
 import { defaultStateDirectory } from './state/state-directory'
 
 /**
@@ -83,11 +83,11 @@ export class CgroupManager {
     const wholeHost = detectHost()
     const isRootless = rootless(wholeHost)
     const host = isRootless ? await delegatedHost(wholeHost, path) : wholeHost
-    const key = {
+    const key: GateKey = {
       parent: parentPath(path),
       id: path.slice(path.lastIndexOf('/') + 1),
       hasLeaf: false,
-      isTagged: !isRootless,
+      tagAttribute: isRootless ? 'user.vmcg' : 'trusted.vmcg',
       takenOver,
     }
     return SessionGate.open(host, key, { ...config, mustExist }, async (gate) => {
@@ -281,7 +281,9 @@ export class CgroupManager {
    * @param options `killSignal`: any other than SIGKILL is sent once, and nothing is waited for.
    * @throws `ERR_VMCG_BUSY` when this very process is inside, and for what does not end.
    */
-  kill(options: ActOptions & { readonly killSignal?: NodeJS.Signals | undefined } = {}): Promise<void> {
+  kill(
+    options: ActOptions & { readonly killSignal?: NodeJS.Signals | number | undefined } = {},
+  ): Promise<void> {
     return this.#gate.act(options, () => this.#gate.session.kill(options))
   }
 

@@ -58,6 +58,7 @@ export async function lookAtSandbox(
       surroundings: () => pathChain(paths.parent),
       own: (hierarchy) => ownPaths(state, hierarchy),
       knobs: neededKnobs({ resources, managed: state.managed, devices }),
+      tagAttribute: state.tagAttribute,
       pids: [...(vmm === undefined ? [] : [vmm]), ...helpers].map(({ pid }) => pid),
     },
     options,
@@ -73,7 +74,8 @@ export async function lookAtSandbox(
     desired: {
       id: state.id,
       parent: state.parent,
-      owner: state.isTagged ? state.nonce : null,
+      owner: state.nonce,
+      tagAttribute: state.tagAttribute,
       resources,
       devices,
       hasLeaf: state.hasLeaf,
@@ -104,6 +106,7 @@ export async function lookAtTeardown(
       surroundings: (hierarchy) => [paths.parent, ...originPaths(origins, hierarchy)],
       own: (hierarchy) => ownPaths(state, hierarchy),
       knobs: [],
+      tagAttribute: state.tagAttribute,
       pids: state.processes.map(({ pid }) => pid),
     },
     options,
@@ -112,7 +115,7 @@ export async function lookAtTeardown(
   const aliveOrigins = new Map([...threads, ...alive.map(({ pid, origins: of }) => [pid, of] as const)])
   return {
     observed,
-    plan: planTeardown({ ...state, owner: state.isTagged ? state.nonce : null }, observed, aliveOrigins),
+    plan: planTeardown({ ...state, owner: state.nonce }, observed, aliveOrigins),
     limited: limitedThreads(state, observed),
   }
 }

@@ -2,8 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { idsBelow } from './engine/cgroup-tree'
 import { type DestroyReport, drain } from './engine/drain'
 import { kernelExecutor, type StageExecutor } from './engine/execute'
-import { freezerHierarchy, thaw } from './engine/freezer-v1'
-import { killAll } from './engine/kill'
+import { type KillCgroupOptions, killCgroup } from './engine/kill-cgroup'
 import { Roots, type SubmitOptions } from './engine/lane'
 import type { Report } from './engine/report'
 import { type IsRealtime, retryNewborn } from './engine/retry-newborn'
@@ -214,13 +213,11 @@ export class SandboxSession {
   }
 
   /** Kills what is in our own cgroups, also what is frozen. */
-  async kill(options: SubmitOptions & { readonly killSignal?: NodeJS.Signals | undefined }): Promise<void> {
-    const freezer = freezerHierarchy(this.#host.hierarchies)
-    const isFreezable = freezer !== undefined && this.#state.claimed.includes(freezer.id)
-    const release = async () => {
-      if (isFreezable) await thaw(this.#roots, this.#host.hierarchies, this.paths.sandbox, options)
-    }
-    await killAll(() => this.tids(options), this.paths.sandbox, { ...options, release })
+  async kill(options: KillCgroupOptions): Promise<void> {
+    // Refuses what is not ours before anybody is killed.
+    await lookAtTeardown(this.#context, options)
+    const claimed = this.#host.hierarchies.filter(({ id }) => this.#state.claimed.includes(id))
+    await killCgroup(this.#roots, claimed, this.paths.sandbox, options)
   }
 
   /** Gives every thread back to where it came from; the cgroups and their limits stay. */

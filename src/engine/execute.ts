@@ -21,9 +21,6 @@ export type StageExecutor = (
   options: SubmitOptions,
 ) => Promise<readonly OperationOutcome[]>
 
-/** The extended attribute that holds a directory's owner. The kernel keeps `trusted.*` on cgroup v1 and v2 alike. */
-export const OWNER_ATTRIBUTE = 'trusted.vmcg'
-
 const EEXIST = 17
 
 const operations = channel('vmcg:operation')
@@ -78,7 +75,7 @@ function encode(operation: Operation): EncodedOperation {
     case 'make-directory':
       return { code: OpCode.MakeDir, path, isOptional: operation.shared }
     case 'tag':
-      return { code: OpCode.SetXattr, path, arg: OWNER_ATTRIBUTE, value: operation.owner }
+      return { code: OpCode.SetXattr, path, arg: operation.attribute, value: operation.owner }
     case 'write-knob':
       return { code: OpCode.Write, path: file(path, operation.knob), value: operation.value }
     case 'move-process':

@@ -1,5 +1,4 @@
 import { Batch, type OpResult, resultTasks, resultText } from '../engine/batch'
-import { OWNER_ATTRIBUTE } from '../engine/execute'
 import { type Roots, type SubmitOptions, submit } from '../engine/lane'
 import { OpCode } from '../engine/native'
 import { CgroupError, errnoName, errnoText } from '../errors'
@@ -10,6 +9,7 @@ import type {
   ObservedHierarchy,
   ObservedProcess,
 } from '../plan/observed'
+import type { TagAttribute } from '../plan/operations'
 import type { Hierarchy } from './hierarchies'
 
 /** Which cgroups and processes to look at. */
@@ -22,6 +22,8 @@ export interface ObserveRequest {
   readonly own: (hierarchy: Hierarchy) => readonly string[]
   /** Knobs to read beside the usual ones, in every cgroup: what they say above tells what a new cgroup will have. */
   readonly knobs: readonly string[]
+  /** The extended attribute that says whose a directory is. */
+  readonly tagAttribute: TagAttribute
   readonly pids: readonly number[]
 }
 
@@ -82,7 +84,13 @@ function askHierarchy(batch: Batch, roots: Roots, hierarchy: Hierarchy, request:
     const isOwn = own.includes(path)
     return [
       path,
-      askCgroup(batch, root, `${hierarchy.mountPoint}${path}`, path, [...new Set(knobs)], isOwn),
+      askCgroup(batch, root, {
+        hierarchy,
+        path,
+        knobs: [...new Set(knobs)],
+        isOwn,
+        tagAttribute: request.tagAttribute,
+      }),
     ] as const
   })
   return (at: ResultAt): ObservedHierarchy => ({
@@ -99,21 +107,24 @@ function askHierarchy(batch: Batch, roots: Roots, hierarchy: Hierarchy, request:
   })
 }
 
-function askCgroup(
-  batch: Batch,
-  root: number,
-  directory: string,
-  path: string,
-  knobs: readonly string[],
-  isOwn: boolean,
-) {
+interface CgroupQuestion {
+  readonly hierarchy: Hierarchy
+  readonly path: string
+  readonly knobs: readonly string[]
+  readonly isOwn: boolean
+  readonly tagAttribute: TagAttribute
+}
+
+function askCgroup(batch: Batch, root: number, question: CgroupQuestion) {
+  const { hierarchy, path, knobs, isOwn, tagAttribute } = question
+  const directory = `${hierarchy.mountPoint}${path}`
   const below = (file: string) => (path === '/' ? file : `${path.slice(1)}/${file}`)
   const ask = (code: OpCode, file: string, arg?: string): number => {
     batch.nextGroup()
     batch.add(code, root, file, arg === undefined ? {} : { arg })
     return batch.length - 1
   }
-  const owner = ask(OpCode.GetXattr, path === '/' ? '.' : path.slice(1), OWNER_ATTRIBUTE)
+  const owner = ask(OpCode.GetXattr, path === '/' ? '.' : path.slice(1), tagAttribute)
   const knobIndices = knobs.map((knob) => [knob, ask(OpCode.Read, below(knob))] as const)
   const tasks = isOwn ? ask(OpCode.Read, below('tasks')) : undefined
   return (at: ResultAt): ObservedCgroup | undefined => {

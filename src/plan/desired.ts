@@ -1,17 +1,16 @@
 import type { DeviceRule } from '../model/device-rule'
 import type { LinuxResources } from '../model/generated/oci'
 import { childPath } from './observed'
+import type { TagAttribute } from './operations'
 
 /** What a sandbox should look like: what its containers ask for, and which threads run what. Plain data. */
 export interface Desired {
   readonly id: string
   /** The cgroup that the sandbox's own is made in, such as `'/kata'`. */
   readonly parent: string
-  /**
-   * The nonce that tells our directories from everybody else's. null where the kernel takes no tags (v1, without
-   * CAP_SYS_ADMIN): then those are ours that the state claims.
-   */
-  readonly owner: string | null
+  /** The nonce that tells our directories from everybody else's. */
+  readonly owner: string
+  readonly tagAttribute: TagAttribute
   /** Merged over all containers. */
   readonly resources: LinuxResources
   /** The device rules in force, the last that matches wins; null: devices are not controlled. */

@@ -23,9 +23,9 @@ export function planDirectories(builder: PlanBuilder, desired: Desired): void {
     }
     for (const path of ownPaths(desired, { controllers })) {
       if (!(path in cgroups)) builder.add({ kind: 'make-directory', hierarchy, path, shared: false })
-      const { owner } = desired
-      if (owner !== null && cgroups[path]?.owner !== owner)
-        builder.add({ kind: 'tag', hierarchy, path, owner })
+      const { owner, tagAttribute } = desired
+      if (cgroups[path]?.owner !== owner)
+        builder.add({ kind: 'tag', hierarchy, path, attribute: tagAttribute, owner })
     }
   }
 }
@@ -37,9 +37,7 @@ export function refuseForeign(
   desired: Pick<Desired, 'id' | 'owner' | 'claimed' | 'takenOver'>,
 ): void {
   const cgroup = hierarchy.cgroups[path]
-  if (cgroup === undefined) return
-  if (cgroup.owner === desired.owner && (desired.owner !== null || desired.claimed.includes(hierarchy.id)))
-    return
+  if (cgroup === undefined || cgroup.owner === desired.owner) return
   if (cgroup.owner === null && desired.takenOver.includes(hierarchy.id)) return
   const isUnfinished = cgroup.owner === null && cgroup.tids.length === 0
   if (isUnfinished && desired.claimed.includes(hierarchy.id)) return

@@ -73,7 +73,7 @@ function shellLines(operation: Operation, plan: Plan): readonly Line[] {
     case 'make-directory':
       return line('+', `mkdir ${operation.shared ? '-p ' : ''}${quote(directory)}`)
     case 'tag':
-      return line('+', `setfattr -n trusted.vmcg -v ${quote(operation.owner)} ${quote(directory)}`)
+      return line('+', `setfattr -n ${operation.attribute} -v ${quote(operation.owner)} ${quote(directory)}`)
     case 'write-knob':
       return line('~', `${print(operation.value)} > ${quote(`${directory}/${operation.knob}`)}`)
     case 'move-process':

@@ -15,9 +15,16 @@ export interface MakeDirectory extends InCgroup {
   readonly shared: boolean
 }
 
+/**
+ * The extended attribute that marks a directory. The kernel keeps `trusted.*` for CAP_SYS_ADMIN; a user without it can
+ * set `user.*` on directories of their own.
+ */
+export type TagAttribute = 'trusted.vmcg' | 'user.vmcg'
+
 /** Marks a directory as ours: an extended attribute that holds the nonce of the sandbox's state. */
 export interface Tag extends InCgroup {
   readonly kind: 'tag'
+  readonly attribute: TagAttribute
   readonly owner: string
 }
 

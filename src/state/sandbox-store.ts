@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { VmcgError } from '../errors'
+import type { TagAttribute } from '../plan/operations'
 import type { HeldLock, LockOptions } from './lock'
 import { takeLock } from './lock'
 import { prepareStateDirectory } from './state-directory'
@@ -16,8 +17,8 @@ import {
 /** What a new state begins with, beside where it is. */
 export interface FreshState {
   readonly hasLeaf: boolean
-  /** @default true */
-  readonly isTagged?: boolean | undefined
+  /** @default 'trusted.vmcg' */
+  readonly tagAttribute?: TagAttribute | undefined
   /** @default none */
   readonly takenOver?: readonly string[] | undefined
 }
@@ -77,12 +78,12 @@ export class SandboxStore {
   }
 
   /** The state of a sandbox that nothing was done for yet, with a nonce of its own. */
-  fresh({ hasLeaf, isTagged = true, takenOver = [] }: FreshState): SandboxState {
+  fresh({ hasLeaf, tagAttribute = 'trusted.vmcg', takenOver = [] }: FreshState): SandboxState {
     return {
       schema: 1,
       ...this.#where,
       hasLeaf,
-      isTagged,
+      tagAttribute,
       nonce: randomBytes(16).toString('hex'),
       containers: [],
       merge: { unlimited: 'ignore', memoryOverheadBytes: null },

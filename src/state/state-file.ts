@@ -6,6 +6,7 @@ import { isVmcgError, VmcgError } from '../errors'
 import type { DeviceUse } from '../model/devices/device-use'
 import type { LinuxResources } from '../model/generated/oci'
 import type { ManagedKnob } from '../plan/desired'
+import type { TagAttribute } from '../plan/operations'
 
 /** What survives the process that wrote it: everything that is needed to go on with a sandbox, or to take it away. */
 export interface SandboxState {
@@ -15,8 +16,8 @@ export interface SandboxState {
   readonly parent: string
   /** True for a sandbox, whose vCPU threads have a cgroup of their own; false for what a `CgroupManager` manages. */
   readonly hasLeaf: boolean
-  /** Whether directories carry a tag; without the right to set one, `claimed` alone says which are ours. */
-  readonly isTagged: boolean
+  /** The extended attribute that holds the tag: users without root's rights have one of their own. */
+  readonly tagAttribute: TagAttribute
   /** The value of the tag on every directory of this sandbox. */
   readonly nonce: string
   /** Those of the last apply that went through. */
@@ -211,7 +212,7 @@ const checkShape = shapeOf({
   claimed: listOf(isText),
   takenOver: listOf(isText),
   hasLeaf: oneOf(true, false),
-  isTagged: oneOf(true, false),
+  tagAttribute: oneOf('trusted.vmcg', 'user.vmcg'),
   managed: listOf(shapeOf({ hierarchy: isText, path: isText, knob: isText, value: isText })),
   threads: listOf(shapeOf({ tid: isPid, startTime: isNumber, origins: isPaths })),
   devices: listOf(shapeOf({ owner: isText, path: isText, rule: isObject })),

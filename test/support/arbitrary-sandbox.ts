@@ -70,6 +70,7 @@ export function drawSituation(draw: Draw): Situation {
       id: 'vm1',
       parent,
       owner: OWNER,
+      tagAttribute: 'trusted.vmcg',
       claimed,
       takenOver: [],
       vmm: draw(fc.boolean) ? VMM : null,

@@ -16,6 +16,7 @@ export function desired(changes: Partial<Desired> = {}): Desired {
     id: 'vm1',
     parent: '/kata',
     owner: OWNER,
+    tagAttribute: 'trusted.vmcg',
     resources: {},
     claimed: [],
     takenOver: [],

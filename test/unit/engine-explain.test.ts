@@ -56,7 +56,7 @@ it.each<[Operation, number, string, object]>([
     { code: 'ENOENT', syscall: 'mkdir', path: `${MOUNT}${LEAF}` },
   ],
   [
-    { ...cpu, kind: 'tag', owner: 'n' },
+    { ...cpu, kind: 'tag', attribute: 'trusted.vmcg', owner: 'n' },
     ENOENT,
     `sandbox vm1: cannot tag ${MOUNT}${LEAF}: no such file or directory`,
     { code: 'ENOENT', syscall: 'setxattr', path: `${MOUNT}${LEAF}` },

@@ -21,9 +21,9 @@ it('makes parent, sandbox and leaf from the top, and tags what is its own', () =
       operations: [
         { kind: 'make-directory', hierarchy: 'cpu', path: '/kata', shared: true },
         { kind: 'make-directory', hierarchy: 'cpu', path: SANDBOX, shared: false },
-        { kind: 'tag', hierarchy: 'cpu', path: SANDBOX, owner: OWNER },
+        { kind: 'tag', hierarchy: 'cpu', path: SANDBOX, attribute: 'trusted.vmcg', owner: OWNER },
         { kind: 'make-directory', hierarchy: 'cpu', path: LEAF, shared: false },
-        { kind: 'tag', hierarchy: 'cpu', path: LEAF, owner: OWNER },
+        { kind: 'tag', hierarchy: 'cpu', path: LEAF, attribute: 'trusted.vmcg', owner: OWNER },
       ],
     },
   ])
@@ -60,14 +60,16 @@ it('makes only what is missing, in each hierarchy for itself', () => {
   const plan = planSandbox(desired(), observed([madeHierarchy('cpu'), cpuacct]))
   expect(operationsOf(plan)).toEqual([
     { kind: 'make-directory', hierarchy: 'cpuacct', path: LEAF, shared: false },
-    { kind: 'tag', hierarchy: 'cpuacct', path: LEAF, owner: OWNER },
+    { kind: 'tag', hierarchy: 'cpuacct', path: LEAF, attribute: 'trusted.vmcg', owner: OWNER },
   ])
 })
 
 it('takes up an empty directory without a tag where a crash may have left it', () => {
   const cpu = hierarchy('cpu', { ...parent, [SANDBOX]: { owner: OWNER }, [LEAF]: {} })
   const plan = planSandbox(desired({ claimed: ['cpu'] }), observed([cpu]))
-  expect(operationsOf(plan)).toEqual([{ kind: 'tag', hierarchy: 'cpu', path: LEAF, owner: OWNER }])
+  expect(operationsOf(plan)).toEqual([
+    { kind: 'tag', hierarchy: 'cpu', path: LEAF, attribute: 'trusted.vmcg', owner: OWNER },
+  ])
 })
 
 it('never tags the parent, which others share', () => {

@@ -124,7 +124,7 @@ describe('as shell lines', () => {
           const at = { hierarchy: 'cpu', path: `/${cgroup}` }
           const operations: Operation[] = [
             { ...at, kind: 'make-directory', shared: false },
-            { ...at, kind: 'tag', owner },
+            { ...at, kind: 'tag', attribute: 'trusted.vmcg', owner },
             { ...at, kind: 'write-knob', knob: `k.${knob}`, value: written, previous: null },
             { ...at, kind: 'move-process', pid: 100 },
             { ...at, kind: 'move-threads', tids: [101, 102] },

@@ -51,7 +51,7 @@ it.each<[string, Record<string, CgroupFields>, Operation, number]>([
   ],
   ['a directory that is there', { '/a': {} }, { ...at('/a'), kind: 'make-directory', shared: false }, EEXIST],
   ['a shared one that is there', { '/a': {} }, { ...at('/a'), kind: 'make-directory', shared: true }, 0],
-  ['a tag on nothing', {}, { ...at('/a'), kind: 'tag', owner: 'n' }, ENOENT],
+  ['a tag on nothing', {}, { ...at('/a'), kind: 'tag', attribute: 'trusted.vmcg', owner: 'n' }, ENOENT],
   ['removal of nothing', {}, { ...at('/a'), kind: 'remove-directory' }, ENOENT],
   ['removal of a parent', { '/a': {}, '/a/b': {} }, { ...at('/a'), kind: 'remove-directory' }, EBUSY],
   ['removal of a populated one', { '/a': { tids: [VMM] } }, { ...at('/a'), kind: 'remove-directory' }, EBUSY],
@@ -212,7 +212,7 @@ describe('after an operation', () => {
 
   it('nothing is changed in the state that was given', () => {
     const copy = structuredClone(state)
-    stateAfter(state, { ...at('/a'), kind: 'tag', owner: 'n' })
+    stateAfter(state, { ...at('/a'), kind: 'tag', attribute: 'trusted.vmcg', owner: 'n' })
     stateAfter(state, { ...at('/a'), kind: 'remove-directory' })
     expect(state).toEqual(copy)
   })

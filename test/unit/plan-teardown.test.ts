@@ -54,7 +54,7 @@ it.each<[string, Origins, number[]]>([
   ['whose origin is not known', new Map(), VMM_THREADS],
   ['whose origin in this hierarchy is not known', new Map([[VMM, { cpuset: '/session' }]]), VMM_THREADS],
   ['whose origin has gone', new Map([[VMM, { cpu: '/gone' }]]), VMM_THREADS],
-  ['of a process that is not remembered', new Map([[VMM, { cpu: '/session' }]]), []],
+  ['of a process that is not remembered', new Map([[999, { cpu: '/session' }]]), []],
 ])('gives threads %s to the parent', (_, origins, tids) => {
   const state = observed([withOrigin('cpu')], tids.length === 0 ? [] : [processOf(VMM, tids)])
   expect(steps(state, origins).slice(0, 2)).toEqual(['102 103 to cpu:/kata', '100 101 to cpu:/kata'])

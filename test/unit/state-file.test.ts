@@ -19,7 +19,7 @@ const state: SandboxState = {
   driver: 'cgroupfs',
   parent: '/kata',
   hasLeaf: true,
-  isTagged: true,
+  tagAttribute: 'trusted.vmcg',
   takenOver: [],
   nonce: '0123456789abcdef',
   threads: [],
