@@ -96,14 +96,17 @@ export async function lookAtTeardown(
   options: SubmitOptions,
 ): Promise<TeardownLook> {
   const paths = sandboxPaths(state)
-  const threads = state.threads.filter(isSameThread).map(({ tid, origins: of }) => [tid, of] as const)
-  const processes = state.processes.map(({ pid, origins: of }) => [pid, of] as const)
-  const origins = new Map([...threads, ...processes])
+  const origins = new Map(state.processes.map(({ pid, origins: of }) => [pid, of]))
+  const threadOrigins = new Map(state.threads.filter(isSameThread).map(({ tid, origins: of }) => [tid, of]))
   const observed = await observe(
     roots,
     {
       hierarchies: host.hierarchies.filter(({ id }) => state.claimed.includes(id)),
-      surroundings: (hierarchy) => [paths.parent, ...originPaths(origins, hierarchy)],
+      surroundings: (hierarchy) => [
+        paths.parent,
+        ...originPaths(origins, hierarchy),
+        ...originPaths(threadOrigins, hierarchy),
+      ],
       own: (hierarchy) => ownPaths(state, hierarchy),
       knobs: [],
       tagAttribute: state.tagAttribute,
@@ -112,10 +115,10 @@ export async function lookAtTeardown(
     options,
   )
   const alive = state.processes.filter((process) => find(observed, process) !== undefined)
-  const aliveOrigins = new Map([...threads, ...alive.map(({ pid, origins: of }) => [pid, of] as const)])
+  const aliveOrigins = new Map(alive.map(({ pid, origins: of }) => [pid, of]))
   return {
     observed,
-    plan: planTeardown({ ...state, owner: state.nonce }, observed, aliveOrigins),
+    plan: planTeardown({ ...state, owner: state.nonce }, observed, aliveOrigins, threadOrigins),
     limited: limitedThreads(state, observed),
   }
 }

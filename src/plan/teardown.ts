@@ -6,10 +6,7 @@ import type { Plan } from './operations'
 import { ownPaths } from './own-cgroups'
 import { PlanBuilder } from './plan-builder'
 
-/**
- * Where the processes of a sandbox came from, and the threads that were put in by hand: pid or tid → hierarchy id → the
- * cgroup it was in before.
- */
+/** Where somebody came from: pid (or tid, of those put in by hand) → hierarchy id → the cgroup it was in before. */
 export type Origins = ReadonlyMap<number, Readonly<Record<string, string>>>
 
 /**
@@ -23,6 +20,7 @@ export function planTeardown(
   desired: Pick<Desired, 'id' | 'parent' | 'owner' | 'claimed' | 'takenOver' | 'hasLeaf'>,
   observed: Observed,
   origins: Origins,
+  threadOrigins: Origins = new Map(),
 ): Plan {
   const builder = new PlanBuilder(observed)
   for (const hierarchy of builder.hierarchies) {
@@ -31,10 +29,14 @@ export function planTeardown(
   const processOf = new Map(
     observed.processes.flatMap(({ pid, threads }) => threads.map(({ tid }) => [tid, pid])),
   )
+  const originOf = (tid: number) => {
+    const pid = processOf.get(tid)
+    return threadOrigins.get(tid) ?? (pid === undefined ? undefined : origins.get(pid))
+  }
   builder.stage('drain')
   for (const hierarchy of builder.hierarchies) {
     for (const path of ownPaths(desired, hierarchy).toReversed()) {
-      for (const [target, tids] of drainTargets(hierarchy, path, desired.parent, processOf, origins)) {
+      for (const [target, tids] of drainTargets(hierarchy, path, desired.parent, originOf)) {
         builder.add({ kind: 'move-threads', hierarchy: hierarchy.id, path: target, tids })
       }
     }
@@ -65,13 +67,11 @@ function drainTargets(
   hierarchy: ObservedHierarchy,
   path: string,
   parent: string,
-  processOf: ReadonlyMap<number, number>,
-  origins: Origins,
+  originOf: (tid: number) => Readonly<Record<string, string>> | undefined,
 ): ReadonlyMap<string, readonly number[]> {
   const targets = new Map<string, number[]>()
   for (const tid of hierarchy.cgroups[path]?.tids ?? []) {
-    const pid = processOf.get(tid)
-    const origin = (origins.get(tid) ?? origins.get(pid ?? tid))?.[hierarchy.id]
+    const origin = originOf(tid)?.[hierarchy.id]
     const target = origin !== undefined && origin in hierarchy.cgroups ? origin : parent
     targets.set(target, [...(targets.get(target) ?? []), tid])
   }

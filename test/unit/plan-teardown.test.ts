@@ -71,6 +71,16 @@ it('parts the threads of one cgroup by where they came from', () => {
   ])
 })
 
+it('gives a thread that was put in by hand back to where that one came from', () => {
+  const threadOrigins = new Map([[103, { cpu: '/session' }]])
+  const { stages } = planTeardown(desired(), observed([withOrigin('cpu')], []), new Map(), threadOrigins)
+  expect(stages[0]?.operations).toMatchObject([
+    { path: '/kata', tids: [102] },
+    { path: '/session', tids: [103] },
+    { path: '/kata', tids: [100, 101] },
+  ])
+})
+
 it('removes what a crash has left half-made', () => {
   const cpu = hierarchy('cpu', { '/kata': {}, [SANDBOX]: {} })
   expect(steps(observed([cpu]), new Map(), ['cpu'])).toEqual([`remove-directory cpu:${SANDBOX}`])
