@@ -1,12 +1,12 @@
 import { inspect } from 'node:util'
 import type { DestroyReport } from './engine/drain'
 import { freeze, thaw } from './engine/freezer-v1'
-import { nothingDone, type Report } from './engine/report'
+import type { Report } from './engine/report'
 import type { CgroupStats } from './host/cgroup-stats'
 import { detectHost } from './host/detect'
 import { deviceAt } from './host/devices'
-import { delegatedHost, rootless } from './host/rootless'
-import { deviceToRemove, managedDevices, refuseIdleRemoval } from './manager-devices'
+import { ManagedCgroup } from './managed-cgroup'
+import { deviceToRemove, refuseIdleRemoval } from './manager-devices'
 import {
   type CgroupManagerConfig,
   type CpusetOptions,
@@ -17,13 +17,11 @@ import {
 import { type ManagedPlace, managedPlace } from './manager-path'
 import { containerResources } from './model/container'
 import { deviceRule } from './model/device-rule'
-import { addDeviceUse, type DeviceUse, isDeviceInUse, removeDeviceUse } from './model/devices/device-use'
+import { addDeviceUse, isDeviceInUse, removeDeviceUse } from './model/devices/device-use'
 import type { LinuxResources } from './model/generated/oci'
-import { parentPath } from './plan/observed'
-import { nothingToDo, type Plan } from './plan/operations'
-import type { Wanted } from './sandbox-look'
+import type { Plan } from './plan/operations'
 import type { ActOptions, ApplyOptions, DestroyOptions } from './sandbox-options'
-import { type GateKey, type GateOptions, SessionGate } from './session-gate'
+import type { SessionGate } from './session-gate'
 import { defaultStateDirectory } from './state/state-directory'
 
 /**
@@ -36,17 +34,16 @@ import { defaultStateDirectory } from './state/state-directory'
  * with `signal.reason` after an abort.
  */
 export class CgroupManager {
+  readonly #cgroup: ManagedCgroup
   readonly #gate: SessionGate
-  readonly #config: CgroupManagerConfig
-  /** Without root's rights, and without a cgroup that was given to this user: nothing can be limited, or goes wrong. */
-  readonly #isPowerless: boolean
+  readonly #stateDir: string
   #resources: LinuxResources
 
-  private constructor(gate: SessionGate, config: CgroupManagerConfig, isPowerless: boolean) {
-    this.#gate = gate
-    this.#isPowerless = isPowerless
-    this.#config = config
-    this.#resources = checkedResources(config.resources ?? gate.session.state.applied ?? {})
+  private constructor(cgroup: ManagedCgroup, config: CgroupManagerConfig) {
+    this.#cgroup = cgroup
+    this.#gate = cgroup.gate
+    this.#stateDir = config.stateDir ?? defaultStateDirectory()
+    this.#resources = checkedResources(config.resources ?? cgroup.applied)
   }
 
   /**
@@ -75,30 +72,8 @@ export class CgroupManager {
     return CgroupManager.#open({ path, takenOver: [] }, { ...options, stateDir }, true)
   }
 
-  static async #open(
-    { path, takenOver }: ManagedPlace,
-    config: CgroupManagerConfig & GateOptions,
-    mustExist = false,
-  ): Promise<CgroupManager> {
-    const wholeHost = detectHost()
-    const isRootless = rootless(wholeHost)
-    const host = isRootless ? await delegatedHost(wholeHost, path) : wholeHost
-    const key: GateKey = {
-      parent: parentPath(path),
-      id: path.slice(path.lastIndexOf('/') + 1),
-      hasLeaf: false,
-      tagAttribute: isRootless ? 'user.vmcg' : 'trusted.vmcg',
-      takenOver,
-    }
-    return SessionGate.open(host, key, { ...config, mustExist }, async (gate) => {
-      const isPowerless = isRootless && host.hierarchies.every(({ version }) => version !== 1)
-      const manager = new CgroupManager(gate, config, isPowerless)
-      if (isPowerless)
-        gate.log.debug({ path }, 'rootless, and no cgroup was given to this user: nothing is limited')
-      // What is taken up may have become impossible (a CPU that has gone) and can still be changed, or destroyed.
-      else if (!mustExist) await gate.session.plan(manager.#wanted(), undefined, config)
-      return manager
-    })
+  static #open(place: ManagedPlace, config: CgroupManagerConfig, mustExist = false): Promise<CgroupManager> {
+    return ManagedCgroup.open(place, config, mustExist, (cgroup) => new CgroupManager(cgroup, config))
   }
 
   /** Hierarchy id → the directory of this cgroup. */
@@ -123,7 +98,7 @@ export class CgroupManager {
     return this.#gate.act(options, async () => {
       const isKnown = this.#gate.session.state.processes.some((known) => known.pid === pid)
       await this.#gate.session.remember(pid, 'helper')
-      return this.#settleOrRelease(isKnown ? [] : [pid], options)
+      return this.#cgroup.settleOrRelease(isKnown ? [] : [pid], options)
     })
   }
 
@@ -136,7 +111,7 @@ export class CgroupManager {
     return this.#gate.act(options, async () => {
       const known = this.#gate.session.state.threads.map(({ tid }) => tid)
       await this.#gate.session.rememberThreads(tids)
-      return this.#settleOrRelease(
+      return this.#cgroup.settleOrRelease(
         tids.filter((tid) => !known.includes(tid)),
         options,
       )
@@ -147,9 +122,7 @@ export class CgroupManager {
   plan(resources?: LinuxResources, options: ActOptions = {}): Promise<Plan> {
     return this.#gate.look(options, async () => {
       const wanted = resources === undefined ? this.#resources : checkedResources(resources)
-      return this.#isPowerless
-        ? nothingToDo(this.#gate.session.state.id)
-        : this.#gate.session.plan(this.#wanted(wanted), undefined, options)
+      return this.#cgroup.plan(wanted, options)
     })
   }
 
@@ -166,7 +139,7 @@ export class CgroupManager {
   apply(resources?: LinuxResources, options: ApplyOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
       const wanted = resources === undefined ? this.#resources : checkedResources(resources)
-      const report = await this.#settle(wanted, options)
+      const report = await this.#cgroup.settle(wanted, options)
       this.#resources = wanted
       return report
     })
@@ -222,7 +195,7 @@ export class CgroupManager {
     return this.#gate.act(options, async () => {
       const { session } = this.#gate
       const rule = deviceRule(deviceAt(path, options.access))
-      return this.#settleDevices(
+      return this.#cgroup.settleDevices(
         addDeviceUse(session.state.devices, { owner: options.owner ?? '', path, rule }),
         options,
       )
@@ -243,10 +216,10 @@ export class CgroupManager {
       const rule = deviceToRemove(path, options, session.state.devices)
       const left = removeDeviceUse(session.state.devices, { owner: options.owner ?? '', rule })
       if (!isDeviceInUse(left, rule)) {
-        const others = managedDevices(this.#applied(), left, this.#config.hypervisorDevices, this.#gate.log)
+        const others = this.#cgroup.deviceRules(this.#cgroup.applied, left)
         refuseIdleRemoval(rule, others, path)
       }
-      return this.#settleDevices(left, options)
+      return this.#cgroup.settleDevices(left, options)
     })
   }
 
@@ -261,7 +234,7 @@ export class CgroupManager {
     const withLists = (resources: LinuxResources): LinuxResources =>
       checkedResources({ ...resources, cpu: { ...resources.cpu, ...lists } })
     return this.#gate.act(options, async () => {
-      const report = await this.#settle(withLists(this.#applied()), options)
+      const report = await this.#cgroup.settle(withLists(this.#cgroup.applied), options)
       this.#resources = withLists(this.#resources)
       return report
     })
@@ -308,58 +281,12 @@ export class CgroupManager {
 
   /** What `restore()` needs. */
   toJSON(): ManagerJson {
-    const stateDir = this.#config.stateDir ?? defaultStateDirectory()
-    return { version: 1, path: this.#gate.session.paths.sandbox, stateDir }
+    return { version: 1, path: this.#gate.session.paths.sandbox, stateDir: this.#stateDir }
   }
 
   [inspect.custom](): string {
     const { path } = this.config
     return `CgroupManager ${path} in ${Object.keys(this.paths).join(' ') || 'no hierarchy yet'}`
-  }
-
-  #applied(): LinuxResources {
-    return this.#gate.session.state.applied ?? {}
-  }
-
-  #wanted(resources: LinuxResources = this.#resources): Wanted {
-    const { devices } = this.#gate.session.state
-    return {
-      resources,
-      devices: managedDevices(resources, devices, this.#config.hypervisorDevices, this.#gate.log),
-    }
-  }
-
-  /** Remembered first, so that whoever comes after a crash goes on; forgotten when the kernel takes it not. */
-  async #settleDevices(devices: readonly DeviceUse[], options: ActOptions): Promise<Report> {
-    const { session } = this.#gate
-    const before = session.state.devices
-    await session.rememberDevices(devices)
-    try {
-      return await this.#settle(this.#applied(), options)
-    } catch (error) {
-      await session.rememberDevices(before)
-      throw error
-    }
-  }
-
-  /** Who cannot be in all of the hierarchies is in none: else every call after this one would fail because of it. */
-  async #settleOrRelease(added: readonly number[], options: ActOptions): Promise<Report> {
-    try {
-      return await this.#settle(this.#applied(), options)
-    } catch (error) {
-      // What is thrown already says more than that somebody cannot be given back either.
-      if (added.length > 0) await this.#gate.session.release(added).catch(() => undefined)
-      throw error
-    }
-  }
-
-  async #settle(resources: LinuxResources, options: ApplyOptions): Promise<Report> {
-    if (this.#isPowerless) return nothingDone(this.#gate.session.state.id)
-    const wanted = this.#wanted(resources)
-    const { merge } = this.#gate.session.state
-    return this.#gate.reported(
-      await this.#gate.session.apply(wanted, { containers: [], merge }, undefined, options),
-    )
   }
 }
 

@@ -7,7 +7,6 @@ import { Roots, type SubmitOptions } from './engine/lane'
 import type { Report } from './engine/report'
 import { type IsRealtime, retryNewborn } from './engine/retry-newborn'
 import { settle } from './engine/settle'
-import { VmcgError } from './errors'
 import { type CgroupStats, readCgroupStats } from './host/cgroup-stats'
 import type { Host } from './host/detect'
 import { cgroupPaths, identifyIn } from './host/identify'
@@ -24,6 +23,7 @@ import { planSandbox } from './plan/plan-sandbox'
 import { drainOf } from './plan/teardown'
 import { lookAtSandbox, lookAtTeardown, type Wanted } from './sandbox-look'
 import { listThreads, type SandboxThread } from './sandbox-threads'
+import { destroyed, noThread, notAttached } from './session-errors'
 import type { HeldLock } from './state/lock'
 import type { SandboxStore } from './state/sandbox-store'
 import type { ProcessState, SandboxState } from './state/state-file'
@@ -283,30 +283,6 @@ export class SandboxSession {
     await this.#store.write(state)
     this.#state = state
   }
-}
-
-export function destroyed(id: string): VmcgError {
-  return new VmcgError('ERR_VMCG_DESTROYED', `${id} has been destroyed`, {
-    hint: 'make a new one with create()',
-  })
-}
-
-function notAttached(id: string, pid: number): VmcgError {
-  return new VmcgError(
-    'ERR_VMCG_NOT_ATTACHED',
-    `sandbox ${id} holds the VMM ${pid}, and no hypervisor was attached to this object that could be asked for its threads`,
-    {
-      value: String(pid),
-      hint: 'attach() it again, as with QemuHypervisor.connect(); apply() sets limits without it',
-    },
-  )
-}
-
-function noThread(tid: number): VmcgError {
-  return new VmcgError('ERR_VMCG_VM_GONE', `there is no thread ${tid}`, {
-    value: String(tid),
-    hint: `ls -d /proc/${tid}`,
-  })
 }
 
 const isRealtime: IsRealtime = (operation, id) =>

@@ -1,0 +1,112 @@
+import { nothingDone, type Report } from './engine/report'
+import { detectHost } from './host/detect'
+import { delegatedHost, rootless } from './host/rootless'
+import { managedDevices } from './manager-devices'
+import type { CgroupManagerConfig } from './manager-options'
+import type { ManagedPlace } from './manager-path'
+import type { DeviceUse } from './model/devices/device-use'
+import type { LinuxResources } from './model/generated/oci'
+import { parentPath } from './plan/observed'
+import { nothingToDo, type Plan } from './plan/operations'
+import type { Wanted } from './sandbox-look'
+import type { ActOptions, ApplyOptions } from './sandbox-options'
+import { type GateKey, SessionGate } from './session-gate'
+
+/** What a `CgroupManager` stands on: the session of a cgroup without a leaf, and the rules for its devices. */
+export class ManagedCgroup {
+  readonly gate: SessionGate
+  readonly #config: CgroupManagerConfig
+  /** Without root's rights, and without a cgroup that was given to this user: nothing can be limited, or goes wrong. */
+  readonly #isPowerless: boolean
+
+  private constructor(gate: SessionGate, config: CgroupManagerConfig, isPowerless: boolean) {
+    this.gate = gate
+    this.#config = config
+    this.#isPowerless = isPowerless
+  }
+
+  /**
+   * @param mustExist only takes up what is there. That may have become impossible since (a CPU that has gone), and can
+   *   still be changed or destroyed, so nothing is planned for it.
+   * @param begin makes the object that stands on it, and says which resources it begins with.
+   * @throws as `CgroupManager.create()` and `restore()`.
+   */
+  static async open<T extends { readonly config: { readonly resources: LinuxResources } }>(
+    { path, takenOver }: ManagedPlace,
+    config: CgroupManagerConfig,
+    mustExist: boolean,
+    begin: (cgroup: ManagedCgroup) => T,
+  ): Promise<T> {
+    const wholeHost = detectHost()
+    const isRootless = rootless(wholeHost)
+    const host = isRootless ? await delegatedHost(wholeHost, path) : wholeHost
+    const isPowerless = isRootless && host.hierarchies.every(({ version }) => version !== 1)
+    const key: GateKey = {
+      parent: parentPath(path),
+      id: path.slice(path.lastIndexOf('/') + 1),
+      hasLeaf: false,
+      tagAttribute: isRootless ? 'user.vmcg' : 'trusted.vmcg',
+      takenOver,
+    }
+    return SessionGate.open(host, key, { ...config, mustExist }, async (gate) => {
+      const cgroup = new ManagedCgroup(gate, config, isPowerless)
+      const begun = begin(cgroup)
+      if (isPowerless)
+        gate.log.debug({ path }, 'rootless, and no cgroup was given to this user: nothing is limited')
+      else if (!mustExist) await cgroup.plan(begun.config.resources, config)
+      return begun
+    })
+  }
+
+  /** The resources of the last `apply()` that went through, whichever object made it. */
+  get applied(): LinuxResources {
+    return this.gate.session.state.applied ?? {}
+  }
+
+  async plan(resources: LinuxResources, options: ActOptions): Promise<Plan> {
+    if (this.#isPowerless) return nothingToDo(this.gate.session.state.id)
+    return this.gate.session.plan(this.#wanted(resources), undefined, options)
+  }
+
+  async settle(resources: LinuxResources, options: ApplyOptions): Promise<Report> {
+    if (this.#isPowerless) return nothingDone(this.gate.session.state.id)
+    const { merge } = this.gate.session.state
+    const memory = { containers: [], merge }
+    return this.gate.reported(
+      await this.gate.session.apply(this.#wanted(resources), memory, undefined, options),
+    )
+  }
+
+  /** Who cannot be in all of the hierarchies is in none: else every call after this one would fail because of it. */
+  async settleOrRelease(added: readonly number[], options: ActOptions): Promise<Report> {
+    try {
+      return await this.settle(this.applied, options)
+    } catch (error) {
+      // What is thrown already says more than that somebody cannot be given back either.
+      if (added.length > 0) await this.gate.session.release(added).catch(() => undefined)
+      throw error
+    }
+  }
+
+  /** Remembered first, so that whoever comes after a crash goes on; forgotten when the kernel takes it not. */
+  async settleDevices(devices: readonly DeviceUse[], options: ActOptions): Promise<Report> {
+    const { session } = this.gate
+    const before = session.state.devices
+    await session.rememberDevices(devices)
+    try {
+      return await this.settle(this.applied, options)
+    } catch (error) {
+      await session.rememberDevices(before)
+      throw error
+    }
+  }
+
+  /** The device rules that resources and these uses come to; null where devices are not controlled. */
+  deviceRules(resources: LinuxResources, uses: readonly DeviceUse[]): Wanted['devices'] {
+    return managedDevices(resources, uses, this.#config.hypervisorDevices, this.gate.log)
+  }
+
+  #wanted(resources: LinuxResources): Wanted {
+    return { resources, devices: this.deviceRules(resources, this.gate.session.state.devices) }
+  }
+}

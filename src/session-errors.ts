@@ -1,0 +1,25 @@
+import { VmcgError } from './errors'
+
+export function destroyed(id: string): VmcgError {
+  return new VmcgError('ERR_VMCG_DESTROYED', `${id} has been destroyed`, {
+    hint: 'make a new one with create()',
+  })
+}
+
+export function notAttached(id: string, pid: number): VmcgError {
+  return new VmcgError(
+    'ERR_VMCG_NOT_ATTACHED',
+    `sandbox ${id} holds the VMM ${pid}, and no hypervisor was attached to this object that could be asked for its threads`,
+    {
+      value: String(pid),
+      hint: 'attach() it again, as with QemuHypervisor.connect(); apply() sets limits without it',
+    },
+  )
+}
+
+export function noThread(tid: number): VmcgError {
+  return new VmcgError('ERR_VMCG_VM_GONE', `there is no thread ${tid}`, {
+    value: String(tid),
+    hint: `ls -d /proc/${tid}`,
+  })
+}
