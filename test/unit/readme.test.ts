@@ -4,29 +4,33 @@ import { join } from 'node:path'
 
 const ROOT = join(__dirname, '..', '..')
 
-test('the example in the README compiles against the public API', () => {
-  const [, example] = /```ts\n(.*?)```/s.exec(readFileSync(join(ROOT, 'README.md'), 'utf8')) ?? []
-  const directory = mkdtempSync(join(ROOT, 'build', 'readme-'))
-  try {
-    writeFileSync(join(directory, 'example.mts'), example ?? '')
-    writeFileSync(
-      join(directory, 'tsconfig.json'),
-      JSON.stringify({
-        extends: '../../tsconfig.json',
-        compilerOptions: {
-          noEmit: true,
-          rootDir: '../..',
-          typeRoots: ['../../node_modules/@types'],
-          paths: { vmcg: ['../../src/index.ts'] },
-        },
-        include: ['example.mts'],
-      }),
-    )
-    const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
-    const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', directory], { encoding: 'utf8' })
-    expect(stdout).toBe('')
-    expect(status).toBe(0)
-  } finally {
-    rmSync(directory, { recursive: true })
-  }
-})
+test.each(['README.md', 'docs/cgroup-manager.md'])(
+  'the example in %s compiles against the public API',
+  (page) => {
+    const [, example] = /```ts\n(.*?)```/s.exec(readFileSync(join(ROOT, page), 'utf8')) ?? []
+    expect(example).toContain("from 'vmcg'")
+    const directory = mkdtempSync(join(ROOT, 'build', 'readme-'))
+    try {
+      writeFileSync(join(directory, 'example.mts'), example ?? '')
+      writeFileSync(
+        join(directory, 'tsconfig.json'),
+        JSON.stringify({
+          extends: '../../tsconfig.json',
+          compilerOptions: {
+            noEmit: true,
+            rootDir: '../..',
+            typeRoots: ['../../node_modules/@types'],
+            paths: { vmcg: ['../../src/index.ts'] },
+          },
+          include: ['example.mts'],
+        }),
+      )
+      const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
+      const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', directory], { encoding: 'utf8' })
+      expect(stdout).toBe('')
+      expect(status).toBe(0)
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  },
+)
