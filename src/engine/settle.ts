@@ -11,7 +11,7 @@ import { explain } from './explain'
 import type { SubmitOptions } from './lane'
 import { Ledger } from './ledger'
 import type { Report } from './report'
-import { type Identify, putBackStrangers } from './strangers'
+import { type Identify, putBackStrangers, withoutConfirmed } from './strangers'
 import { takeBackOperations } from './take-back'
 
 /** One look at the sandbox: what is wanted of it, and what the kernel says. */
@@ -58,9 +58,9 @@ export async function settle(
   let isRetried = false
   for (let round = 1; round <= MAX_ROUNDS && !isEmptyPlan(now.plan); round += 1) {
     refuseUnkept(ledger, now.plan, now.observed, MAX_WRITES)
-    const failed = await runStages(now, execute, ledger, options)
     const before = now
-    now = planned(await look())
+    const { failed, outcomes } = await runStages(before, execute, ledger, options)
+    now = planned(await lookAfter(outcomes, before, look, execute, ledger, options))
     if (failed !== undefined) {
       // Somebody else may have written in between: worth one more try, unless a fresh look gives the same stage again.
       const isSame = isDeepStrictEqual(stageNamed(now.plan, failed.stage.name), failed.stage)
@@ -87,22 +87,48 @@ async function runStages(
   execute: StageExecutor,
   ledger: Ledger,
   options: SettleOptions,
-): Promise<Failure | undefined> {
+): Promise<{ readonly failed: Failure | undefined; readonly outcomes: readonly OperationOutcome[] }> {
+  const all: OperationOutcome[] = []
   for (const stage of plan.stages) {
     const outcomes = await execute(plan, stage, options)
     ledger.add(outcomes)
-    if (options.identify !== undefined) {
-      const operations = putBackStrangers(outcomes, observed, options.identify)
-      if (operations.length > 0) ledger.addPutBack(await execute(plan, { name: stage.name, operations }, {}))
-    }
+    all.push(...outcomes)
     const outcome = outcomes.find((one) => ledger.isFatal(one))
     if (outcome !== undefined) {
       const operations = takeBackOperations(outcomes, observed)
       if (operations.length > 0) ledger.add(await execute(plan, { name: stage.name, operations }, {}))
-      return { stage, outcome }
+      return { failed: { stage, outcome }, outcomes: all }
     }
   }
-  return undefined
+  return { failed: undefined, outcomes: all }
+}
+
+/**
+ * The next look, with strangers put back that were written in another's place. The look itself tells whose ids are
+ * still those that were meant, so that hardly anybody has to be asked for one by one.
+ */
+async function lookAfter(
+  outcomes: readonly OperationOutcome[],
+  { plan, observed }: Look & { readonly plan: Plan },
+  look: () => Promise<Look>,
+  execute: StageExecutor,
+  ledger: Ledger,
+  { identify }: SettleOptions,
+): Promise<Look> {
+  const putBack = async (suspects: readonly OperationOutcome[]): Promise<boolean> => {
+    const operations = identify === undefined ? [] : putBackStrangers(suspects, observed, identify)
+    if (operations.length === 0) return false
+    ledger.addPutBack(await execute(plan, { name: 'placement', operations }, {}))
+    return true
+  }
+  let seen: Look
+  try {
+    seen = await look()
+  } catch (error) {
+    await putBack(outcomes)
+    throw error
+  }
+  return (await putBack(withoutConfirmed(outcomes, observed, seen.observed))) ? look() : seen
 }
 
 function refuseStale(given: Plan | undefined, current: Plan): void {

@@ -28,9 +28,7 @@ export function putBackStrangers(
   before: Observed,
   identify: Identify,
 ): readonly Operation[] {
-  const startTimes = new Map(
-    before.processes.flatMap(({ threads }) => threads.map(({ tid, startTime }) => [tid, startTime])),
-  )
+  const startTimes = startTimesOf(before)
   return outcomes.flatMap(({ operation, ids }) =>
     ids.flatMap(({ id, errno }): readonly Operation[] => {
       const startTime = startTimes.get(id)
@@ -45,4 +43,25 @@ export function putBackStrangers(
         : [{ kind: 'move-threads', hierarchy, path, tids: [id] }]
     }),
   )
+}
+
+/**
+ * The outcomes without the ids that a look after the write shows to be those that were meant: the same thread of the
+ * same process, by its start time.
+ */
+export function withoutConfirmed(
+  outcomes: readonly OperationOutcome[],
+  before: Observed,
+  after: Observed,
+): readonly OperationOutcome[] {
+  const now = startTimesOf(after)
+  const confirmed = new Set(
+    [...startTimesOf(before)].flatMap(([tid, time]) => (now.get(tid) === time ? [tid] : [])),
+  )
+  return outcomes.map((outcome) => ({ ...outcome, ids: outcome.ids.filter(({ id }) => !confirmed.has(id)) }))
+}
+
+/** tid → start time, of every thread that was seen. */
+function startTimesOf({ processes }: Observed): ReadonlyMap<number, number> {
+  return new Map(processes.flatMap(({ threads }) => threads.map(({ tid, startTime }) => [tid, startTime])))
 }

@@ -412,7 +412,23 @@ it('passes the signal on to the executor, and what that rejects with', async () 
 })
 
 it('puts a stranger back that had been given a thread’s id by the time of the write', async () => {
-  const host = hostWith(inside)
+  const stranger = { pid: 900, startTime: 1, threads: [{ tid: 103, startTime: 1, name: 'other' }] }
+  const host = hostWith(
+    inside,
+    {},
+    {
+      onOperation: (operation) => {
+        if (operation.kind === 'move-threads' && operation.tids.includes(103)) {
+          const vmm = processOf(
+            VMM,
+            VMM_THREADS.filter((tid) => tid !== 103),
+          )
+          host.change((state) => ({ ...state, processes: [vmm, stranger] }))
+        }
+        return undefined
+      },
+    },
+  )
   host.doElsewhere({ kind: 'move-threads', hierarchy: 'cpu', path: '/', tids: [103] })
   let asked = 0
   const report = await settled(host, {
@@ -425,6 +441,12 @@ it('puts a stranger back that had been given a thread’s id by the time of the 
   expect(asked).toBeGreaterThan(0)
   expect(report).toMatchObject({ placed: [], vanished: [103] })
   expect(report.putBack).toContainEqual({ tid: 103, to: 'cpu:/' })
+})
+
+it('asks nobody who has an id that the next look still shows to be the same thread', async () => {
+  const asked: number[] = []
+  await settled(hostWith(outside), { identify: (tid) => void asked.push(tid) })
+  expect(asked).toEqual([])
 })
 
 it('does not count a write that moved nobody as a change', async () => {
