@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { idsBelow } from './engine/cgroup-tree'
+import { DEFAULT_DEADLINE_MS } from './engine/deadline'
 import { type DestroyReport, drain } from './engine/drain'
 import { kernelExecutor, type StageExecutor } from './engine/execute'
 import { type KillCgroupOptions, killCgroup } from './engine/kill-cgroup'
@@ -154,7 +155,7 @@ export class SandboxSession {
     hypervisor: Hypervisor | undefined,
     options: SessionApplyOptions,
   ): Promise<Report> {
-    const execute = retryNewborn(kernelExecutor(this.#roots), isRealtime)
+    const execute = retryNewborn(this.#executor(), isRealtime)
     const claimThenExecute: StageExecutor = async (plan, stage, stageOptions) => {
       await this.#claim(plan)
       return execute(plan, stage, stageOptions)
@@ -249,7 +250,7 @@ export class SandboxSession {
       return { ...now, plan: drainOf(now.plan, (tid) => isMeant(tid, now.observed)) }
     }
     const identify = identifyIn(this.#host.hierarchies)
-    return drain(look, kernelExecutor(this.#roots), { ...options, identify })
+    return drain(look, this.#executor(), { ...options, identify })
   }
 
   /** Takes the sandbox's directories and its state away. */
@@ -259,9 +260,14 @@ export class SandboxSession {
       await this.kill({ signal: options.signal })
     }
     const identify = identifyIn(this.#host.hierarchies)
-    const report = await drain(look, kernelExecutor(this.#roots), { ...options, identify })
+    const report = await drain(look, this.#executor(), { ...options, identify })
     await this.#store.remove(lock)
     return report
+  }
+
+  #executor(): StageExecutor {
+    const onOverdue = (work: Promise<unknown>) => this.#store.keepLockedUntil(work)
+    return kernelExecutor(this.#roots, { deadlineMs: DEFAULT_DEADLINE_MS, onOverdue })
   }
 
   close(): void {

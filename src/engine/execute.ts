@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import type { Operation, Plan, Stage } from '../plan/operations'
 import { Batch, type OpFields, type OpResult } from './batch'
+import { blockingWrites, type Deadline, withinDeadline } from './deadline'
 import { type Roots, type SubmitOptions, submit } from './lane'
 import { OpCode } from './native'
 
@@ -29,16 +30,21 @@ const operations = channel('vmcg:operation')
  * An executor that writes to the kernel over the lane. A stage is one batch and one group: the first operation that
  * fails stops those after it. Ids that fail (a thread that has ended) do not. Each outcome is published on the
  * diagnostics channel `vmcg:operation` as `{ sandbox, ...outcome }`.
+ *
+ * A stage with a write that can block long goes by the slow lane, under the deadline.
  */
-export function kernelExecutor(roots: Roots): StageExecutor {
+export function kernelExecutor(roots: Roots, deadline: Deadline): StageExecutor {
   return async (plan, stage, options) => {
     const batch = new Batch()
     for (const operation of stage.operations) {
       const { code, path, ...fields } = encode(operation)
       batch.add(code, roots.id(plan.mounts[operation.hierarchy] ?? ''), path, fields)
     }
-    const lane = stage.operations.some(canBlock) ? 'slow' : options.lane
-    const results = await submit(batch, { ...options, lane })
+    const blocking = blockingWrites(stage)
+    const results =
+      blocking.length === 0
+        ? await submit(batch, options)
+        : await withinDeadline(submit(batch, { ...options, lane: 'slow' }), deadline, plan, blocking)
     const outcomes = stage.operations.flatMap((operation, index) => {
       const result = results[index]
       return result === undefined ? [] : [outcomeOf(operation, result)]
@@ -49,20 +55,6 @@ export function kernelExecutor(roots: Roots): StageExecutor {
     return outcomes
   }
 }
-
-/**
- * What can keep the kernel busy for long: a memory limit below what is used makes it reclaim first (hundreds of
- * milliseconds for some GB of page cache), a change of memory nodes may migrate pages.
- */
-function canBlock(operation: Operation): boolean {
-  return operation.kind === 'write-knob' && BLOCKING_KNOBS.includes(operation.knob)
-}
-
-const BLOCKING_KNOBS: readonly string[] = [
-  'memory.limit_in_bytes',
-  'memory.memsw.limit_in_bytes',
-  'cpuset.mems',
-]
 
 interface EncodedOperation extends OpFields {
   readonly code: OpCode

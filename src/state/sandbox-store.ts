@@ -27,6 +27,7 @@ export interface FreshState {
 export class SandboxStore {
   readonly #where: Pick<SandboxState, 'driver' | 'parent' | 'id'>
   readonly #paths: StatePaths
+  #overdue: Promise<unknown> | undefined
 
   /** @throws `ERR_VMCG_STATE` for a directory that cannot be made or that others could write to. */
   constructor(directory: string, where: Pick<SandboxState, 'driver' | 'parent' | 'id'>) {
@@ -43,12 +44,23 @@ export class SandboxStore {
    */
   async locked<T>(options: LockOptions, act: (lock: HeldLock) => Promise<T>): Promise<T> {
     const lock = await takeLock(this.#paths.lock, options)
-    try {
-      return await act(lock)
-    } finally {
+    const letGo = () => {
       if (!existsSync(this.#paths.state)) lock.removeFile()
       lock.release()
     }
+    try {
+      return await act(lock)
+    } finally {
+      const overdue = this.#overdue
+      this.#overdue = undefined
+      if (overdue === undefined) letGo()
+      else void overdue.then(letGo, letGo)
+    }
+  }
+
+  /** Keeps the lock that is held for work that goes on after its caller was told that it takes too long. */
+  keepLockedUntil(work: Promise<unknown>): void {
+    this.#overdue = work
   }
 
   /**

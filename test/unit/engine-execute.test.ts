@@ -7,16 +7,19 @@ import { kernelExecutor } from '../../src/engine/execute'
 import { Roots, submit } from '../../src/engine/lane'
 import { OpCode } from '../../src/engine/native'
 import type { Operation, Plan } from '../../src/plan/operations'
+import { Fifo } from '../support/native-fifo'
 
 const EEXIST = 17
 const ENOENT = 2
 
 let tree: string
 let roots: Roots
+let overdue: Promise<unknown>[]
 
 beforeEach(() => {
   tree = mkdtempSync(join(tmpdir(), 'vmcg-test-'))
   roots = new Roots()
+  overdue = []
 })
 
 afterEach(() => {
@@ -28,7 +31,7 @@ afterEach(() => {
 function execute(...operations: readonly Operation[]) {
   const stage = { name: 'limits', operations } as const
   const plan: Plan = { sandbox: 'vm1', mounts: { cpu: tree }, stages: [stage], warnings: [] }
-  return kernelExecutor(roots)(plan, stage, {})
+  return kernelExecutor(roots, { deadlineMs: 50, onOverdue: (work) => overdue.push(work) })(plan, stage, {})
 }
 
 const make = (path: string, shared = false): Operation => ({
@@ -98,6 +101,27 @@ it('does not leave the hierarchy, and makes no files', async () => {
   const outcomes = await Promise.all([execute(write('/../..', '1')), execute(write('/', '1'))])
   expect(outcomes.flat().every(({ errno }) => errno > 0)).toBe(true)
   expect(() => statSync(join(tree, 'cpu.shares'))).toThrow('ENOENT')
+})
+
+it('gives up a write that the kernel does not come back from, says which, and tells of the work that goes on', async () => {
+  mkdirSync(join(tree, 'a'))
+  const pipe = new Fifo(join(tree, 'a', 'memory.limit_in_bytes'))
+  const limit: Operation = {
+    kind: 'write-knob',
+    hierarchy: 'cpu',
+    path: '/a',
+    knob: 'memory.limit_in_bytes',
+    value: '4096',
+    previous: null,
+  }
+  await expect(execute(limit)).rejects.toMatchObject({
+    code: 'ERR_VMCG_TIMEOUT',
+    path: join(tree, 'a', 'memory.limit_in_bytes'),
+    value: '4096',
+  })
+  const reader = pipe.open()
+  await expect(Promise.all(overdue)).resolves.toHaveLength(1)
+  reader.release()
 })
 
 it('publishes every outcome on a diagnostics channel', async () => {
