@@ -1,10 +1,10 @@
 import { VmcgError } from '../errors'
 import type { LinuxResources } from '../model/generated/oci'
 import { placeOf } from '../model/resources/keyed-lines'
-import type { KnobWrite } from '../model/resources/knob'
+import type { KnobWrite, ObservedKnobs } from '../model/resources/knob'
 import { resourceWrites } from '../model/resources/resource-writes'
 import type { Desired, ManagedKnob } from './desired'
-import { ownCgroups } from './own-cgroups'
+import { type OwnCgroup, ownCgroups } from './own-cgroups'
 import type { PlanBuilder } from './plan-builder'
 
 /**
@@ -15,11 +15,13 @@ import type { PlanBuilder } from './plan-builder'
  * @throws what `resourceWrites` throws; `ERR_VMCG_NO_CONTROLLER` for a limit whose controller the sandbox does not have.
  */
 export function planKnobs(builder: PlanBuilder, desired: Desired): void {
-  for (const { path, resources } of ownCgroups(desired)) {
+  for (const own of ownCgroups(desired)) {
+    const { path, resources } = own
+    const observed = builder.knobTexts(path)
     const writes = resourceWrites(withoutLists(resources), {
       version: 1,
-      observed: builder.knobTexts(path),
-      previous: previousWrites(desired.managed, path),
+      observed,
+      previous: previousWrites(own, desired.managed, observed),
     })
     for (const { controller, file, value } of writes) {
       const hierarchy = builder.hierarchyOf(controller)
@@ -46,20 +48,27 @@ function noController(id: string, controller: string, file: string): VmcgError {
   )
 }
 
+const QUOTA = 'cpu.cfs_quota_us'
+const PERIOD = 'cpu.cfs_period_us'
+
 /**
  * What was written to the knobs of a cgroup before, for `resourceWrites` to lift. Not cpusets and devices, which follow
- * their parents, and not the period: without a quota it holds nobody back, and beside one that somebody else has set, another
- * period would be another limit.
+ * their parents, and not the period beside a quota that somebody else has set: another period would be another limit.
+ * Else it goes with the quota, or the next quota without a period would be one per what was asked for long ago.
  */
-export function previousWrites(managed: readonly ManagedKnob[], path: string): readonly KnobWrite[] {
-  return managed
-    .filter(
-      ({ path: where, knob }) =>
-        where === path &&
-        knob !== 'cpu.cfs_period_us' &&
-        !knob.startsWith('cpuset.') &&
-        !knob.startsWith('devices.'),
-    )
+function previousWrites(
+  { path, resources }: OwnCgroup,
+  managed: readonly ManagedKnob[],
+  observed: ObservedKnobs,
+): readonly KnobWrite[] {
+  const own = managed.filter((knob) => knob.path === path)
+  const isQuotaOurs = Boolean(resources.cpu?.quota) || own.some(({ knob }) => knob === QUOTA)
+  const staysAsItIs = (knob: string): boolean =>
+    knob.startsWith('cpuset.') ||
+    knob.startsWith('devices.') ||
+    (knob === PERIOD && !isQuotaOurs && (observed[QUOTA] ?? '-1') !== '-1')
+  return own
+    .filter(({ knob }) => !staysAsItIs(knob))
     .map(({ knob, value }) => ({ controller: controllerOf(knob), file: knob, value }))
 }
 

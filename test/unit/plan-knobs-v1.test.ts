@@ -115,6 +115,26 @@ describe('quota and period', () => {
     ).toEqual([])
   })
 
+  const ours = (knob: string, value: string) => ({ hierarchy: 'cpu', path: LEAF, knob, value })
+
+  it('are lifted together: the next quota without a period is one per 100 ms again', () => {
+    const cpu = madeHierarchy('cpu', { vcpu: pair(5000, 10000) })
+    const managed = [ours(QUOTA, '5000'), ours(PERIOD, '10000')]
+    expect(writes(desired({ managed }), cpu)).toEqual([`${LEAF} ${PERIOD} 100000`, `${LEAF} ${QUOTA} -1`])
+    expect(writes(desired({ managed, resources: { cpu: { quota: 8000 } } }), cpu)).toEqual([
+      `${LEAF} ${PERIOD} 100000`,
+      `${LEAF} ${QUOTA} 8000`,
+    ])
+  })
+
+  it('do not lift the period from beside a quota that somebody else has set', () => {
+    const managed = [ours(PERIOD, '10000')]
+    expect(writes(desired({ managed }), madeHierarchy('cpu', { vcpu: pair(5000, 10000) }))).toEqual([])
+    expect(writes(desired({ managed }), madeHierarchy('cpu', { vcpu: pair(-1, 10000) }))).toEqual([
+      `${LEAF} ${PERIOD} 100000`,
+    ])
+  })
+
   it('remember the former value, for the diff and the way back', () => {
     const plan = planSandbox(
       asking(70000, 100000),
