@@ -1,12 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
 import { errnoName } from '../errors'
+import { isKept } from '../model/resources/kept'
+import { isKeyed, placeOf } from '../model/resources/keyed-lines'
+import { unlimitedValue } from '../model/resources/unlimited'
 import type { Operation, Plan } from '../plan/operations'
 import type { OperationOutcome } from './execute'
 import { refusedIds } from './explain'
 import type { LeftThread, PutBackThread, Report } from './report'
 
 const ESRCH = 3
-const NO_QUOTA = '-1'
 
 /** Writes down what an apply does, and tells what went wrong in a way that matters. */
 export class Ledger {
@@ -113,18 +115,29 @@ function vanished(outcome: OperationOutcome): readonly number[] {
   return outcome.ids.filter(({ errno }) => errno === ESRCH).map(({ id }) => id)
 }
 
-/** Quotas that were in force before the first write and are not after the last. */
+/** Knobs that hold back. A weight or a period that goes back to its default sets nobody free. */
+const LIMIT = /(?:cfs_quota_us|limit_in_bytes|pids\.max|rdma\.max|throttle\..*_device)$/
+
+/** Limits that were in force before the first write and are not after the last. */
 function lifted(outcomes: readonly OperationOutcome[]): readonly string[] {
-  const quotas = new Map<string, { readonly before: string | null; readonly now: string }>()
+  const limits = new Map<string, { readonly wasLimited: boolean; readonly isLimited: boolean }>()
   for (const { operation, errno } of outcomes) {
-    if (errno !== 0 || operation.kind !== 'write-knob' || operation.knob !== 'cpu.cfs_quota_us') continue
-    const name = `${operation.hierarchy}:${operation.path} ${operation.knob}`
-    const { before } = quotas.get(name) ?? { before: operation.previous }
-    quotas.set(name, { before, now: operation.value })
+    if (errno !== 0 || operation.kind !== 'write-knob' || !LIMIT.test(operation.knob)) continue
+    const { hierarchy, path, knob, value, previous } = operation
+    const name = `${hierarchy}:${path} ${placeOf({ file: knob, value })}`
+    const { wasLimited } = limits.get(name) ?? {
+      wasLimited: previous === null || !isUnlimited(knob, previous),
+    }
+    limits.set(name, { wasLimited, isLimited: !isUnlimited(knob, value) })
   }
-  return [...quotas].flatMap(([name, { before, now }]) =>
-    now === NO_QUOTA && before !== NO_QUOTA ? [name] : [],
-  )
+  return [...limits].flatMap(([name, { wasLimited, isLimited }]) => (wasLimited && !isLimited ? [name] : []))
+}
+
+/** @param text as it is written, or as the kernel writes it: -1 bytes read as the largest number of whole pages. */
+function isUnlimited(knob: string, text: string): boolean {
+  const unlimited = unlimitedValue(knob, text)
+  if (unlimited === undefined || isKeyed(knob)) return unlimited === text
+  return text === unlimited || isKept(knob, unlimited, text)
 }
 
 function unique(numbers: readonly number[]): readonly number[] {

@@ -138,3 +138,27 @@ it('counts how often an operation went through, whatever was there before it', (
   expect(ledger.timesDone(write('1'))).toBe(2)
   expect(ledger.timesDone(write('3'))).toBe(0)
 })
+
+describe('a limit of any controller', () => {
+  const NONE = '9223372036854771712'
+
+  it.each([
+    ['memory', 'memory.limit_in_bytes', '-1', '268435456', 'memory.limit_in_bytes'],
+    ['hugetlb', 'hugetlb.2MB.limit_in_bytes', '-1', '2097152', 'hugetlb.2MB.limit_in_bytes'],
+    ['pids', 'pids.max', 'max', '10', 'pids.max'],
+    ['blkio', 'blkio.throttle.read_bps_device', '8:0 0', '8:0 1048576', 'blkio.throttle.read_bps_device 8:0'],
+  ])('of %s that is lifted is unlimited', (hierarchy, knob, value, previous, place) => {
+    const lift: Operation = { kind: 'write-knob', hierarchy, path: SANDBOX, knob, value, previous }
+    expect(ledgerOf(outcome(lift)).report(planOf()).unlimited).toEqual([`${hierarchy}:${SANDBOX} ${place}`])
+    const limit: Operation = { ...lift, value: previous, previous: value }
+    expect(ledgerOf(outcome(limit)).report(planOf()).unlimited).toEqual([])
+  })
+
+  it.each([
+    ['is none already, in the words of the kernel', 'memory.limit_in_bytes', '-1', NONE],
+    ['is a weight that goes back to its default', 'cpu.shares', '1024', '512'],
+  ])('that %s is not', (_, knob, value, previous) => {
+    const write: Operation = { kind: 'write-knob', hierarchy: 'memory', path: SANDBOX, knob, value, previous }
+    expect(ledgerOf(outcome(write)).report(planOf()).unlimited).toEqual([])
+  })
+})
