@@ -10,7 +10,7 @@ export interface CgroupManagerConfig extends ActOptions {
    * gets the prefix `kata_`.
    */
   readonly cgroupsPath?: string | undefined
-  /** Names the cgroup where there is no `cgroupsPath`: `/vc/kata_<id>`. */
+  /** Names the cgroup where there is no `cgroupsPath`: `/vc/kata_<id>`. 1 to 128 letters, digits, `_`, `.` and `-`. */
   readonly id?: string | undefined
   /**
    * Cgroups that exist already and are to be taken over: controller → directory, as the seed's CgroupPaths. All of them

@@ -4,6 +4,7 @@ import type { CgroupManagerConfig } from './manager-options'
 import { isSystemdCgroupPath, normalizeCgroupPath } from './model/cgroup-path'
 import { checkParentPath } from './model/parent-path'
 import { quote } from './model/quote'
+import { checkSandboxId } from './model/sandbox-id'
 
 /** Where a managed cgroup is, and in which hierarchies it is taken over from somebody else. */
 export interface ManagedPlace {
@@ -13,17 +14,20 @@ export interface ManagedPlace {
   readonly takenOver: readonly string[]
 }
 
+/** Always put before an id, also where it is there: two ids are two cgroups. */
+const ID_PREFIX = '/vc/kata_'
+
 /**
  * The place that a config names: by `paths` (cgroups that exist), else by `cgroupsPath`, else by `id`.
  *
  * @throws `ERR_VMCG_INVALID_PATH` when none is given (two managers must not share a cgroup by accident), when the path
- *   is malformed, and when `paths` lie in different places; `ERR_VMCG_UNSUPPORTED` for a systemd path;
- *   `ERR_VMCG_NO_CONTROLLER` for a controller in `paths` that is not mounted.
+ *   is malformed, and when `paths` lie in different places; `ERR_VMCG_INVALID_ID`, as for a sandbox;
+ *   `ERR_VMCG_UNSUPPORTED` for a systemd path; `ERR_VMCG_NO_CONTROLLER` for a controller in `paths` that is not mounted.
  */
 export function managedPlace(config: CgroupManagerConfig, host: Host): ManagedPlace {
   if (config.paths !== undefined && Object.keys(config.paths).length > 0)
     return takenOverPlace(config.paths, host)
-  const given = config.cgroupsPath || config.id
+  const given = config.cgroupsPath || (config.id && `${ID_PREFIX}${checkSandboxId(config.id)}`)
   if (given === undefined || given === '') {
     throw new VmcgError('ERR_VMCG_INVALID_PATH', 'a cgroup manager needs a cgroupsPath, or an id', {
       hint: 'pass id: without a path, every manager would use the same cgroup',

@@ -49,8 +49,8 @@ export class CgroupManager {
   /**
    * Takes up the cgroup of this path, or begins a new one. No cgroup is made before `add()` or `apply()`.
    *
-   * @throws `ERR_VMCG_INVALID_PATH`; `ERR_VMCG_INVALID_SPEC` for resources of a wrong type, naming the JSON path;
-   *   `ERR_VMCG_UNSUPPORTED` for a systemd path, and for what cgroup v1 cannot express; `ERR_VMCG_NO_CONTROLLER`;
+   * @throws `ERR_VMCG_INVALID_PATH`; `ERR_VMCG_INVALID_ID`; `ERR_VMCG_INVALID_SPEC` for resources of a wrong type, naming
+   *   the JSON path; `ERR_VMCG_UNSUPPORTED` for a systemd path, and for what cgroup v1 cannot express; `ERR_VMCG_NO_CONTROLLER`;
    *   `ERR_VMCG_STATE`; `ERR_VMCG_FOREIGN_CGROUP` (it exists and is somebody else's); `ERR_VMCG_BUSY`; for resources,
    *   what `resourceWrites` and the device rules throw.
    */
@@ -156,10 +156,10 @@ export class CgroupManager {
   }
 
   /**
-   * What the cgroup uses: bytes, microseconds, counts; null where there is no limit, and for controllers that are not
-   * there.
+   * What the cgroup uses: bytes, microseconds, counts; null where there is no limit, and for controllers that it is not
+   * in: all of them before it is made.
    *
-   * @throws `ENOENT` before the cgroup is made.
+   * @throws `ENOENT` when somebody else has removed it since.
    */
   stats(options: ActOptions = {}): Promise<CgroupStats> {
     return this.#gate.look(options, () => this.#gate.session.figures(options))

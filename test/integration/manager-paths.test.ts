@@ -42,6 +42,12 @@ describeWith(['root', 'cgroup-v1'], 'the path of a manager', () => {
     },
   )
 
+  test('is another one for each id, always below /vc', async () => {
+    expect(await pathOf({ id: 'kata_vm' })).toBe('/vc/kata_kata_vm')
+    for (const id of ['/vm', 'pods/vm', '..', 'system.slice:kata:vm'])
+      await expect(pathOf({ id })).rejects.toMatchObject({ code: 'ERR_VMCG_INVALID_ID', value: id })
+  })
+
   test.each(['/', '..', '/../x', 'a\0b', '/tasks/x'])('is none of a cgroup: %j', async (cgroupsPath) => {
     await expect(pathOf({ cgroupsPath })).rejects.toMatchObject({ code: 'ERR_VMCG_INVALID_PATH' })
   })
