@@ -134,7 +134,7 @@ export class CgroupManager {
    * @throws before anything is written: `ERR_VMCG_INVALID_SPEC`, `ERR_VMCG_INVALID_ARGUMENT`, `ERR_VMCG_OUT_OF_RANGE`,
    *   `ERR_VMCG_UNSUPPORTED`, `ERR_VMCG_NO_CONTROLLER`, `ERR_VMCG_FOREIGN_CGROUP`, `ERR_VMCG_PLAN_STALE`. The kernel's
    *   error when it refuses: what was written before is taken back, and `error.report` tells what stands.
-   *   `ERR_VMCG_VERIFY` with both values when the kernel keeps something else.
+   *   `ERR_VMCG_VERIFY` with both values when the kernel keeps something else; `ERR_VMCG_TIMEOUT` for what it is busy with.
    */
   apply(resources?: LinuxResources, options: ApplyOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
@@ -159,7 +159,7 @@ export class CgroupManager {
    * What the cgroup uses: bytes, microseconds, counts; null where there is no limit, and for controllers that it is not
    * in: all of them before it is made.
    *
-   * @throws `ENOENT` when somebody else has removed it since.
+   * @throws `ENOENT` when somebody else has removed it from all hierarchies since.
    */
   stats(options: ActOptions = {}): Promise<CgroupStats> {
     return this.#gate.look(options, () => this.#gate.session.figures(options))

@@ -13,6 +13,7 @@ import type { Host } from './host/detect'
 import { cgroupPaths, identifyIn } from './host/identify'
 import { isSameProcess, rememberProcess } from './host/origins'
 import { isRealtimeProcess, isRealtimeThread, isSameThread, readLineage, readStartTime } from './host/process'
+import { reachableOrigins } from './host/rootless'
 import { readStats, type SandboxStats } from './host/stats'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import type { DeviceUse } from './model/devices/device-use'
@@ -95,18 +96,18 @@ export class SandboxSession {
       (other) => other !== known && isSameProcess(other) && !(role === 'vmm' && other.role === 'vmm'),
     )
     const thread = this.#state.threads.find((other) => other.tid === pid && isSameThread(other))
-    const origins = this.#originsOutside(found.origins, known ?? thread)
+    const origins = await this.#originsOutside(found.origins, known ?? thread)
     await this.#save({ processes: [...others, { ...found, origins }] })
   }
 
   /** Who is in the sandbox already came from where it was before that, or from nobody knows where. */
-  #originsOutside(found: Origins, known: { readonly origins: Origins } | undefined): Origins {
+  #originsOutside(found: Origins, known: { readonly origins: Origins } | undefined): Promise<Origins> {
     const { sandbox, parent } = this.paths
     const outside = Object.entries(found).map(([hierarchy, path]) => {
       const isInside = path === sandbox || path.startsWith(`${sandbox}/`)
       return [hierarchy, isInside ? (known?.origins[hierarchy] ?? parent) : path]
     })
-    return Object.fromEntries(outside)
+    return reachableOrigins(this.#host, Object.fromEntries(outside), parent)
   }
 
   /**
@@ -115,7 +116,7 @@ export class SandboxSession {
    * @throws `ERR_VMCG_VM_GONE` for a thread that is not there.
    */
   async rememberThreads(tids: readonly number[]): Promise<void> {
-    const found = tids.map((tid) => {
+    const asked = tids.map(async (tid) => {
       const startTime = readStartTime(tid)
       const origins = cgroupPaths(tid, this.#host.hierarchies)
       if (startTime === undefined || origins === undefined) throw noThread(tid)
@@ -123,8 +124,9 @@ export class SandboxSession {
       const known =
         this.#state.threads.find((other) => other.tid === tid && other.startTime === startTime) ??
         this.#state.processes.find((process) => process.pid === pid && isSameProcess(process))
-      return { tid, startTime, origins: this.#originsOutside(origins, known) }
+      return { tid, startTime, origins: await this.#originsOutside(origins, known) }
     })
+    const found = await Promise.all(asked)
     const others = this.#state.threads.filter(({ tid }) => !tids.includes(tid)).filter(isSameThread)
     await this.#save({ threads: [...others, ...found] })
   }

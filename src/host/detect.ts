@@ -12,6 +12,8 @@ export interface Host {
   readonly kernel: string
   /** True when the effective user id is 0, in whatever user namespace this process runs. */
   readonly isRoot: boolean
+  /** Controllers that are mounted where this user may not make the cgroup in question; undefined for the host's root. */
+  readonly withheld?: readonly string[] | undefined
 }
 
 export interface DetectHostOptions {

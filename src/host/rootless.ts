@@ -96,9 +96,29 @@ async function allows(path: string, mode: number = constants.W_OK): Promise<'yes
 export async function delegatedHost(host: Host, path: string): Promise<Host> {
   const isWritable = await Promise.all(host.hierarchies.map((hierarchy) => canWrite(hierarchy, path)))
   const hierarchies = host.hierarchies.filter((_, index) => isWritable[index] === true)
+  const withheld = host.hierarchies.filter((hierarchy) => !hierarchies.includes(hierarchy))
   return Object.freeze({
     ...host,
     hierarchies,
+    withheld: withheld.flatMap(({ controllers }) => controllers),
     controller: (name: string) => hierarchies.find(({ controllers }) => controllers.includes(name)),
   })
+}
+
+/**
+ * Where a process can be given back to, by hierarchy: `instead` of cgroups that this user may move nobody into, such as
+ * one of root's own that a session began in. The host's root may move everybody everywhere, and is not asked.
+ */
+export async function reachableOrigins(
+  { hierarchies, withheld }: Pick<Host, 'hierarchies' | 'withheld'>,
+  origins: Readonly<Record<string, string>>,
+  instead: string,
+): Promise<Readonly<Record<string, string>>> {
+  if (withheld === undefined) return origins
+  const reachable = Object.entries(origins).map(async ([id, path]) => {
+    const hierarchy = hierarchies.find((each) => each.id === id)
+    const isReachable = hierarchy !== undefined && (await canWrite(hierarchy, path))
+    return [id, isReachable ? path : instead] as const
+  })
+  return Object.fromEntries(await Promise.all(reachable))
 }

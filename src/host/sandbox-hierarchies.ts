@@ -62,6 +62,16 @@ function notTakenOver(name: string, only: readonly string[]): VmcgError {
 
 function missing(host: Host, name: string): VmcgError {
   const mounted = describeHierarchies(host)
+  if (host.withheld?.includes(name) === true) {
+    return new VmcgError(
+      'ERR_VMCG_NO_CONTROLLER',
+      `the ${name} controller is mounted, but this user may not make the cgroup there; where it may: ${mounted}`,
+      {
+        value: name,
+        hint: `let root make the cgroup's parent in ${name}, too, and give it away with its cgroup.procs and tasks (chown)`,
+      },
+    )
+  }
   return new VmcgError(
     'ERR_VMCG_NO_CONTROLLER',
     `the ${name} controller is not mounted; this host has: ${mounted}`,

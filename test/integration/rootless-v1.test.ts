@@ -1,4 +1,6 @@
-import { chownSync, mkdirSync, rmdirSync } from 'node:fs'
+import { chownSync, mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { detectHost } from '../../src/host/detect'
 import { canWrite, rootless } from '../../src/host/rootless'
@@ -50,6 +52,43 @@ describeWith(['root', 'cgroup-v1', 'public-checkout'], 'a user without root’s 
   test('can sign a directory with an attribute of user.*, not of trusted.*', async () => {
     giveAway()
     expect(await asNobody(path)).toMatchObject({ errnos: [0, 0, EPERM, 0] })
+  })
+})
+
+describeWith(['root', 'cgroup-v1', 'public-checkout'], 'a manager without root’s rights', () => {
+  let stateDir: string
+
+  beforeEach(() => {
+    stateDir = mkdtempSync(join(tmpdir(), 'vmcg-test-'))
+    chownSync(stateDir, NOBODY, NOBODY)
+  })
+  afterEach(() => rmSync(stateDir, { recursive: true }))
+
+  const managed = async (): Promise<unknown> =>
+    JSON.parse(await text(runChild('manage-unprivileged.ts', [`${path}/vm`, stateDir]).stdout))
+
+  test('limits in the hierarchies that were given to it, and says what it was not given', async () => {
+    giveAway()
+    expect(await managed()).toEqual({
+      isAdded: true,
+      isApplied: true,
+      inside: [true],
+      refused: {
+        code: 'ERR_VMCG_NO_CONTROLLER',
+        message: expect.stringContaining('the memory controller is mounted, but this user may not'),
+      },
+      removed: [`cpu:${path}/kata_vm`],
+    })
+  })
+
+  test('does nothing where nothing was given to it, and fails at nothing', async () => {
+    expect(await managed()).toEqual({
+      isAdded: false,
+      isApplied: false,
+      inside: [],
+      refused: null,
+      removed: [],
+    })
   })
 })
 

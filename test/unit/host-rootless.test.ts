@@ -1,7 +1,13 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { canWrite, delegatedHost, mapsEveryIdToItself, rootless } from '../../src/host/rootless'
+import {
+  canWrite,
+  delegatedHost,
+  mapsEveryIdToItself,
+  reachableOrigins,
+  rootless,
+} from '../../src/host/rootless'
 
 let folder: string
 
@@ -68,5 +74,21 @@ it('leaves those hierarchies that can be written to, and finds their controllers
   const host = { layout: 'v1' as const, hierarchies, controller, kernel: '6.1.0', isRoot: false }
   const delegated = await delegatedHost(host, '/vm')
   expect(delegated.hierarchies.map(({ id }) => id)).toEqual(['cpu'])
+  expect(delegated.withheld).toEqual(['memory'])
   expect([delegated.controller('cpu')?.id, delegated.controller('memory')]).toEqual(['cpu', undefined])
+})
+
+it('gives nobody back to where this user may move nobody, but root goes everywhere', async () => {
+  const readOnly = {
+    id: 'cpu',
+    version: 1 as const,
+    controllers: ['cpu'],
+    mountPoint: folder,
+    mountRoot: '/',
+    isReadOnly: true,
+  }
+  const origins = { cpu: '/session' }
+  const hierarchies = [readOnly]
+  expect(await reachableOrigins({ hierarchies, withheld: [] }, origins, '/mine')).toEqual({ cpu: '/mine' })
+  expect(await reachableOrigins({ hierarchies }, origins, '/mine')).toEqual(origins)
 })
