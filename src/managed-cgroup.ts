@@ -1,4 +1,5 @@
 import { nothingDone, type Report } from './engine/report'
+import { isVmcgError } from './errors'
 import { detectHost } from './host/detect'
 import { delegatedHost, rootless } from './host/rootless'
 import { managedDevices } from './manager-devices'
@@ -83,7 +84,7 @@ export class ManagedCgroup {
       return await this.settle(this.applied, options)
     } catch (error) {
       // What is thrown already says more than that somebody cannot be given back either.
-      if (added.length > 0) await this.gate.session.release(added).catch(() => undefined)
+      if (added.length > 0 && !goesOn(error)) await this.gate.session.release(added).catch(() => undefined)
       throw error
     }
   }
@@ -96,7 +97,7 @@ export class ManagedCgroup {
     try {
       return await this.settle(this.applied, options)
     } catch (error) {
-      await session.rememberDevices(before)
+      if (!goesOn(error)) await session.rememberDevices(before)
       throw error
     }
   }
@@ -109,4 +110,9 @@ export class ManagedCgroup {
   #wanted(resources: LinuxResources): Wanted {
     return { resources, devices: this.deviceRules(resources, this.gate.session.state.devices) }
   }
+}
+
+/** After this error the kernel may still do what was asked: what is remembered must not be taken back. */
+function goesOn(error: unknown): boolean {
+  return isVmcgError(error) && error.code === 'ERR_VMCG_TIMEOUT'
 }

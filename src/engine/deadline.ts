@@ -10,43 +10,59 @@ export interface Deadline {
 }
 
 /**
- * Waits for work that can block long, and no longer than the deadline. What the kernel has begun it cannot be told to
- * leave, so the work goes on.
+ * Waits for work that can block long, and no longer than the deadline. What has not begun by then, because the lane is
+ * busy with another sandbox, is taken back; what the kernel has begun it cannot be told to leave, so that goes on.
  *
+ * @param begin begins the work; the signal takes it back while it waits.
  * @param blocking the writes that can block.
- * @throws `ERR_VMCG_TIMEOUT` naming the knob and the value.
+ * @throws `ERR_VMCG_TIMEOUT` naming the knob and the value, and whether the kernel is at it.
  */
 export async function withinDeadline<T>(
-  work: Promise<T>,
+  begin: (signal: AbortSignal) => Promise<T>,
   { deadlineMs, onOverdue }: Deadline,
   plan: Plan,
   blocking: readonly WriteKnob[],
 ): Promise<T> {
+  const controller = new AbortController()
+  const work = begin(controller.signal)
   let timer: NodeJS.Timeout | undefined
+  let isSettled = false
   const overdue = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      onOverdue(work)
-      reject(timeout(deadlineMs, plan, blocking))
+      controller.abort(timeout('has not begun with', 'nothing was written', deadlineMs, plan, blocking))
+      // Work that was taken back has rejected by then.
+      setImmediate(() => {
+        if (isSettled) return
+        onOverdue(work)
+        reject(timeout('has not come back from', 'it goes on with it', deadlineMs, plan, blocking))
+      })
     }, deadlineMs)
   })
   try {
     return await Promise.race([work, overdue])
   } finally {
+    isSettled = true
     clearTimeout(timer)
   }
 }
 
-function timeout(deadlineMs: number, plan: Plan, blocking: readonly WriteKnob[]): CgroupError {
+function timeout(
+  what: string,
+  outcome: string,
+  deadlineMs: number,
+  plan: Plan,
+  blocking: readonly WriteKnob[],
+): CgroupError {
   const [first] = blocking
   const knobs = blocking.map(({ hierarchy, path, knob }) => `${plan.mounts[hierarchy] ?? ''}${path}/${knob}`)
   return new CgroupError(
     'ERR_VMCG_TIMEOUT',
-    `sandbox ${plan.sandbox}: the kernel has not come back from ${knobs.join(', ')} for ${deadlineMs} ms, and goes on with it`,
+    `sandbox ${plan.sandbox}: the kernel ${what} ${knobs.join(', ')} for ${deadlineMs} ms; ${outcome}`,
     {
       syscall: 'write',
       path: knobs[0],
       value: first?.value,
-      hint: 'it reclaims or migrates memory; other calls for this sandbox wait until it has ended, then apply() again',
+      hint: 'it is reclaiming or migrating memory; wait until that has ended, then apply() again',
     },
   )
 }

@@ -44,7 +44,7 @@ export function kernelExecutor(roots: Roots, deadline: Deadline): StageExecutor 
     const results =
       blocking.length === 0
         ? await submit(batch, options)
-        : await withinDeadline(submit(batch, { ...options, lane: 'slow' }), deadline, plan, blocking)
+        : await withinDeadline((signal) => submitSlow(batch, options, signal), deadline, plan, blocking)
     const outcomes = stage.operations.flatMap((operation, index) => {
       const result = results[index]
       return result === undefined ? [] : [outcomeOf(operation, result)]
@@ -54,6 +54,15 @@ export function kernelExecutor(roots: Roots, deadline: Deadline): StageExecutor 
     }
     return outcomes
   }
+}
+
+function submitSlow(
+  batch: Batch,
+  options: SubmitOptions,
+  deadline: AbortSignal,
+): Promise<readonly OpResult[]> {
+  const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline])
+  return submit(batch, { signal, lane: 'slow' })
 }
 
 interface EncodedOperation extends OpFields {

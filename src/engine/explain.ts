@@ -95,6 +95,16 @@ function whyRefused(outcome: OperationOutcome, path: string, plan: Plan, observe
   if (operation.kind === 'write-knob' && operation.knob.startsWith('cpu.cfs_') && code === 'EINVAL') {
     return quotaReason(operation, plan, observed)
   }
+  if (operation.kind === 'write-knob' && operation.knob.startsWith('cpu.rt_') && code === 'EINVAL') {
+    return {
+      reason:
+        'no cgroup may have more real-time bandwidth than is left in the one above it, and a new one has none',
+      hint: `cat ${parentPath(parentPath(path))}/cpu.rt_runtime_us`,
+    }
+  }
+  if (operation.kind === 'write-knob' && operation.knob.startsWith('blkio.') && code === 'ENODEV') {
+    return { reason: 'there is no block device with these numbers', hint: 'lsblk -o NAME,MAJ:MIN' }
+  }
   if (operation.kind === 'write-knob' && operation.knob.startsWith('memory.') && code === 'EBUSY') {
     return {
       reason: 'more than that is in use, and the kernel cannot reclaim enough of it',
