@@ -78,7 +78,11 @@ describeWith(['root', 'cgroup-v1', 'limits-v1', 'python'], 'a sandbox that is lo
     const sandbox = await load()
     sandbox.removeContainer('c1')
     const { unlimited, warnings } = await sandbox.apply()
-    expect(unlimited).toEqual([expect.stringMatching(/\/vm\/vcpu cpu\.cfs_quota_us$/)])
+    expect(unlimited).toEqual([
+      expect.stringMatching(/\/vm memory\.limit_in_bytes$/),
+      expect.stringMatching(/\/vm pids\.max$/),
+      expect.stringMatching(/\/vm\/vcpu cpu\.cfs_quota_us$/),
+    ])
     expect(warnings).toEqual([expect.stringContaining(`VMM ${ground.standIn.pid} is not attached`)])
     const { bench } = ground
     expect(bench.read('pids', 'pids.max', `${bench.parent}/vm`)).toBe('max')

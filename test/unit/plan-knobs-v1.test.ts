@@ -120,7 +120,8 @@ describe('quota and period', () => {
   it('are lifted together: the next quota without a period is one per 100 ms again', () => {
     const cpu = madeHierarchy('cpu', { vcpu: pair(5000, 10000) })
     const managed = [ours(QUOTA, '5000'), ours(PERIOD, '10000')]
-    expect(writes(desired({ managed }), cpu)).toEqual([`${LEAF} ${PERIOD} 100000`, `${LEAF} ${QUOTA} -1`])
+    // The quota first: a longer period under the old quota could fall below a child's share.
+    expect(writes(desired({ managed }), cpu)).toEqual([`${LEAF} ${QUOTA} -1`, `${LEAF} ${PERIOD} 100000`])
     expect(writes(desired({ managed, resources: { cpu: { quota: 8000 } } }), cpu)).toEqual([
       `${LEAF} ${PERIOD} 100000`,
       `${LEAF} ${QUOTA} 8000`,

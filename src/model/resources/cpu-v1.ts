@@ -123,7 +123,12 @@ function arrangeBandwidth(wanted: ReadonlyMap<string, Demand>, now: KnobTexts): 
   const burst = wanted.get(BURST)
   refuseBurst(quota, burst, now)
   const isShrinking = burst !== undefined && Number(burst.value) < now.number(BURST, 0)
-  const pair = amountAndPeriod(quota, wanted.get(PERIOD), now.number(PERIOD, DEFAULT_PERIOD_US))
+  const period = wanted.get(PERIOD)
+  // No quota is within every parent's and above every child's: once it is lifted, the period stands against nothing.
+  const isLifted = quota !== undefined && Number(quota.value) < 0
+  const pair = isLifted
+    ? present(quota, period)
+    : amountAndPeriod(quota, period, now.number(PERIOD, DEFAULT_PERIOD_US))
   return isShrinking ? [burst, ...pair] : [...pair, ...present(burst)]
 }
 
