@@ -7,10 +7,12 @@ import type { Report } from './engine/report'
  */
 export type VmcgErrorCode =
   | 'ERR_VMCG_BUSY'
+  | 'ERR_VMCG_CGROUP_TYPE'
   | 'ERR_VMCG_CLOSED'
   | 'ERR_VMCG_DESTROYED'
   | 'ERR_VMCG_DEVICE_IN_USE'
   | 'ERR_VMCG_FOREIGN_CGROUP'
+  | 'ERR_VMCG_INTERNAL_PROCESSES'
   | 'ERR_VMCG_INVALID_ARGUMENT'
   | 'ERR_VMCG_INVALID_ID'
   | 'ERR_VMCG_INVALID_PATH'

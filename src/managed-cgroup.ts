@@ -41,7 +41,7 @@ export class ManagedCgroup {
     const wholeHost = detectHost()
     const isRootless = rootless(wholeHost)
     const host = isRootless ? await delegatedHost(wholeHost, path) : wholeHost
-    const isPowerless = isRootless && host.hierarchies.every(({ version }) => version !== 1)
+    const isPowerless = isRootless && host.hierarchies.every(({ controllers }) => controllers.length === 0)
     const key: GateKey = {
       parent: parentPath(path),
       id: path.slice(path.lastIndexOf('/') + 1),

@@ -9,11 +9,12 @@ import { managerHierarchies, sandboxHierarchies } from './host/sandbox-hierarchi
 import { askThreads } from './hypervisor/ask-threads'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import type { LinuxResources } from './model/generated/oci'
+import { versionsOf } from './model/resources/split-by-version'
 import { type Desired, sandboxPaths } from './plan/desired'
 import { neededKnobs } from './plan/needed-controllers'
 import { type Observed, pathChain } from './plan/observed'
 import { ownPaths } from './plan/own-cgroups'
-import { limitedThreads, originPaths, planTeardown } from './plan/teardown'
+import { limitedThreads, originPaths, planTeardown, type TeardownOptions } from './plan/teardown'
 import type { ProcessState, SandboxState } from './state/state-file'
 
 export interface SandboxLook extends Look {
@@ -49,15 +50,16 @@ export async function lookAtSandbox(
   const paths = sandboxPaths(state)
   const vmm = hypervisor && attachedVmm(state, hypervisor)
   const helpers = state.processes.filter(({ role }) => role === 'helper')
+  const wanted = { resources, managed: state.managed, devices }
   const observed = await observe(
     roots,
     {
       hierarchies: state.hasLeaf
-        ? sandboxHierarchies(host, { resources, managed: state.managed, devices })
-        : managerHierarchies(host, { resources, managed: state.managed, devices }, state.takenOver),
+        ? sandboxHierarchies(host, wanted)
+        : managerHierarchies(host, wanted, state.takenOver),
       surroundings: () => pathChain(paths.parent),
       own: (hierarchy) => ownPaths(state, hierarchy),
-      knobs: neededKnobs({ resources, managed: state.managed, devices }),
+      knobs: neededKnobs(wanted, versionsOf(host.hierarchies)),
       tagAttribute: state.tagAttribute,
       pids: [...(vmm === undefined ? [] : [vmm]), ...helpers].map(({ pid }) => pid),
     },
@@ -90,23 +92,23 @@ export async function lookAtSandbox(
   }
 }
 
-/** Looks at everything that the state claims, and plans to take it away. */
+/**
+ * Looks at everything that the state claims, and plans to take it away.
+ *
+ * @param stranded as for `planTeardown`.
+ */
 export async function lookAtTeardown(
   { host, roots, state }: LookContext,
   options: SubmitOptions,
+  stranded?: TeardownOptions['stranded'],
 ): Promise<TeardownLook> {
   const paths = sandboxPaths(state)
-  const origins = new Map(state.processes.map(({ pid, origins: of }) => [pid, of]))
-  const threadOrigins = new Map(state.threads.filter(isSameThread).map(({ tid, origins: of }) => [tid, of]))
+  const everyOrigin = [...state.processes, ...state.threads].map(({ origins }) => origins)
   const observed = await observe(
     roots,
     {
       hierarchies: host.hierarchies.filter(({ id }) => state.claimed.includes(id)),
-      surroundings: (hierarchy) => [
-        paths.parent,
-        ...originPaths(origins, hierarchy),
-        ...originPaths(threadOrigins, hierarchy),
-      ],
+      surroundings: (hierarchy) => [paths.parent, ...originPaths(everyOrigin, hierarchy)],
       own: (hierarchy) => ownPaths(state, hierarchy),
       knobs: [],
       tagAttribute: state.tagAttribute,
@@ -115,10 +117,12 @@ export async function lookAtTeardown(
     options,
   )
   const alive = state.processes.filter((process) => find(observed, process) !== undefined)
-  const aliveOrigins = new Map(alive.map(({ pid, origins: of }) => [pid, of]))
+  const origins = new Map(alive.map(({ pid, origins: of }) => [pid, of]))
+  const threadOrigins = new Map(state.threads.filter(isSameThread).map(({ tid, origins: of }) => [tid, of]))
+  const desired = { ...state, owner: state.nonce }
   return {
     observed,
-    plan: planTeardown({ ...state, owner: state.nonce }, observed, aliveOrigins, threadOrigins),
+    plan: planTeardown(desired, observed, origins, { threadOrigins, everyOrigin, stranded }),
     limited: limitedThreads(state, observed),
   }
 }

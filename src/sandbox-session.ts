@@ -17,12 +17,13 @@ import { reachableOrigins } from './host/rootless'
 import { readStats, type SandboxStats } from './host/stats'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import type { DeviceUse } from './model/devices/device-use'
+import { versionsOf } from './model/resources/split-by-version'
 import { type SandboxPaths, sandboxPaths } from './plan/desired'
 import { managedWith, managedWithoutLifted } from './plan/managed'
 import type { Observed } from './plan/observed'
 import { operationsOf, type Plan } from './plan/operations'
 import { planSandbox } from './plan/plan-sandbox'
-import { drainOf } from './plan/teardown'
+import { drainOf, type TeardownOptions } from './plan/teardown'
 import { lookAtSandbox, lookAtTeardown, type Wanted } from './sandbox-look'
 import { listThreads, type SandboxThread } from './sandbox-threads'
 import { destroyed, noThread, notAttached } from './session-errors'
@@ -166,7 +167,11 @@ export class SandboxSession {
     const identify = identifyIn(this.#host.hierarchies)
     const report = await settle(look, claimThenExecute, { ...options, identify })
     const { resources } = wanted
-    const managed = managedWithoutLifted(this.#state.managed, { ...this.#state, resources })
+    const managed = managedWithoutLifted(
+      this.#state.managed,
+      { ...this.#state, resources },
+      versionsOf(this.#host.hierarchies),
+    )
     await this.#save({ ...from, applied: resources, managed })
     const unasked = hypervisor === undefined ? this.#livingVmm : undefined
     if (unasked === undefined) return report
@@ -202,7 +207,7 @@ export class SandboxSession {
 
   /** Every thread that is in one of our own cgroups, in whatever hierarchy. */
   async tids(options: SubmitOptions): Promise<readonly number[]> {
-    const { observed } = await lookAtTeardown(this.#context, options)
+    const { observed } = await lookAtTeardown(this.#context, options, 'leave')
     const { sandbox, vcpu } = this.paths
     const own = observed.hierarchies.flatMap(({ cgroups }) => [cgroups[sandbox], cgroups[vcpu]])
     return [...new Set(own.flatMap((cgroup) => cgroup?.tids ?? []))].sort((a, b) => a - b)
@@ -218,14 +223,14 @@ export class SandboxSession {
   /** Kills what is in our own cgroups, also what is frozen. */
   async kill(options: KillCgroupOptions): Promise<void> {
     // Refuses what is not ours before anybody is killed.
-    await lookAtTeardown(this.#context, options)
+    await lookAtTeardown(this.#context, options, 'leave')
     const claimed = this.#host.hierarchies.filter(({ id }) => this.#state.claimed.includes(id))
     await killCgroup(this.#roots, claimed, this.paths.sandbox, options)
   }
 
   /** Gives every thread back to where it came from; the cgroups and their limits stay. */
   async moveOut(options: SubmitOptions): Promise<DestroyReport> {
-    const report = await this.#drain(() => true, options)
+    const report = await this.#drain(() => true, 'refuse', options)
     await this.#save({ processes: [], threads: [] })
     return report
   }
@@ -235,7 +240,7 @@ export class SandboxSession {
     const isMeant = (tid: number, { processes }: Observed) =>
       ids.includes(tid) ||
       processes.some(({ pid, threads }) => ids.includes(pid) && threads.some((thread) => thread.tid === tid))
-    await this.#drain(isMeant, {})
+    await this.#drain(isMeant, 'leave', {})
     const { processes, threads } = this.#state
     await this.#save({
       processes: processes.filter(({ pid }) => !ids.includes(pid)),
@@ -245,10 +250,11 @@ export class SandboxSession {
 
   async #drain(
     isMeant: (tid: number, observed: Observed) => boolean,
+    stranded: TeardownOptions['stranded'],
     options: SubmitOptions,
   ): Promise<DestroyReport> {
     const look = async () => {
-      const now = await lookAtTeardown(this.#context, options)
+      const now = await lookAtTeardown(this.#context, options, stranded)
       return { ...now, plan: drainOf(now.plan, (tid) => isMeant(tid, now.observed)) }
     }
     const identify = identifyIn(this.#host.hierarchies)
@@ -257,7 +263,8 @@ export class SandboxSession {
 
   /** Takes the sandbox's directories and its state away. */
   async destroy(lock: HeldLock, options: SessionDestroyOptions): Promise<DestroyReport> {
-    const look = () => lookAtTeardown(this.#context, options)
+    const stranded = options.processes === 'kill' ? 'leave' : 'refuse'
+    const look = () => lookAtTeardown(this.#context, options, stranded)
     if (options.processes === 'kill') {
       await this.kill({ signal: options.signal })
     }

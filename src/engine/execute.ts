@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
+import { threadsFile } from '../model/unified'
 import type { Operation, Plan, Stage } from '../plan/operations'
 import { Batch, type OpFields, type OpResult } from './batch'
 import { blockingWrites, type Deadline, withinDeadline } from './deadline'
@@ -82,7 +83,11 @@ function encode(operation: Operation): EncodedOperation {
     case 'move-process':
       return { code: OpCode.WriteIds, path: file(path, 'cgroup.procs'), ids: [operation.pid] }
     case 'move-threads':
-      return { code: OpCode.WriteIds, path: file(path, 'tasks'), ids: operation.tids }
+      return {
+        code: OpCode.WriteIds,
+        path: file(path, threadsFile(operation.hierarchy)),
+        ids: operation.tids,
+      }
     case 'remove-directory':
       return { code: OpCode.RemoveDir, path }
   }

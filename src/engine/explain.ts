@@ -1,9 +1,11 @@
 import { CgroupError, errnoName, errnoText } from '../errors'
+import { threadsFile, UNIFIED } from '../model/unified'
 import { after } from '../plan/after'
 import type { Observed, ObservedCgroup } from '../plan/observed'
 import { knobValue, parentPath, pathChain } from '../plan/observed'
 import { type Operation, operationsOf, type Plan, type WriteKnob } from '../plan/operations'
 import type { OperationOutcome } from './execute'
+import { type Why, whyRefusedV2 } from './explain-v2'
 
 /** An outcome that failed, as an error that names the file, the value, the kernel's reason and what to do. */
 export function explain(outcome: OperationOutcome, plan: Plan, observed: Observed): CgroupError {
@@ -61,16 +63,12 @@ function target(outcome: OperationOutcome, plan: Plan): Target {
     case 'move-threads': {
       const refused = refusedIds(outcome).map(({ id }) => id)
       const tids = refused.length === 0 ? operation.tids : refused
-      return { path: `${directory}/tasks`, value: tids.join(' '), syscall: 'write' }
+      const path = `${directory}/${threadsFile(operation.hierarchy)}`
+      return { path, value: tids.join(' '), syscall: 'write' }
     }
     case 'remove-directory':
       return { path: directory, value: undefined, syscall: 'rmdir' }
   }
-}
-
-interface Why {
-  readonly reason?: string | undefined
-  readonly hint?: string | undefined
 }
 
 /** kernel/sched/core.c, sched_rt_can_attach, with CONFIG_RT_GROUP_SCHED. */
@@ -79,6 +77,10 @@ const REAL_TIME_RULE = 'no real-time thread may enter a cgroup whose cpu.rt_runt
 function whyRefused(outcome: OperationOutcome, path: string, plan: Plan, observed: Observed): Why {
   const { operation } = outcome
   const code = errnoName(failedErrno(outcome))
+  if (operation.hierarchy === UNIFIED) {
+    const why = whyRefusedV2(operation, code, plan.mounts[UNIFIED] ?? '')
+    if (why !== undefined) return why
+  }
   if (operation.kind === 'write-knob' && operation.knob === 'devices.allow' && code === 'EPERM') {
     const above = parentPath(operation.path)
     const directory = `${plan.mounts[operation.hierarchy] ?? ''}${above === '/' ? '' : above}`

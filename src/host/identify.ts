@@ -28,7 +28,9 @@ export function cgroupPaths(
   const cgroups = readProcessCgroups(pid)
   if (cgroups === undefined) return undefined
   const paths = hierarchies.flatMap((hierarchy) => {
-    const found = cgroups.find(({ controllers }) => controllers.join(',') === hierarchy.id)
+    const found = cgroups.find(({ hierarchyId, controllers }) =>
+      hierarchy.version === 2 ? hierarchyId === 0 : controllers.join(',') === hierarchy.id,
+    )
     const path = found === undefined ? undefined : pathBelowMount(hierarchy, found.path)
     return path === undefined ? [] : [[hierarchy.id, path] as const]
   })

@@ -2,6 +2,8 @@ import { Batch, type OpResult, resultTasks, resultText } from '../engine/batch'
 import { type Roots, type SubmitOptions, submit } from '../engine/lane'
 import { OpCode } from '../engine/native'
 import { CgroupError, errnoName, errnoText } from '../errors'
+import { threadsFile } from '../model/unified'
+import { CONTROLLERS, SUBTREE_CONTROL, TYPE, USUAL_KNOBS_V2 } from '../plan/after-v2'
 import type {
   KnobState,
   Observed,
@@ -36,14 +38,20 @@ const ENODATA = 61
 const EOPNOTSUPP = 95
 const PF_EXITING = 0x4
 
-/** The knobs that rules about a controller read. */
-const USUAL_KNOBS: Readonly<Record<string, readonly string[]>> = {
-  cpu: ['cpu.shares', 'cpu.cfs_quota_us', 'cpu.cfs_period_us'],
-  cpuset: ['cpuset.cpus', 'cpuset.mems'],
+/** The knobs that rules about a controller read, by version. */
+const USUAL_KNOBS: Readonly<Record<1 | 2, Readonly<Record<string, readonly string[]>>>> = {
+  1: {
+    cpu: ['cpu.shares', 'cpu.cfs_quota_us', 'cpu.cfs_period_us'],
+    cpuset: ['cpuset.cpus', 'cpuset.mems'],
+  },
+  2: USUAL_KNOBS_V2,
 }
 
+/** What the rules of v2 read of every cgroup. The root of all has no type, and so tells itself from one that only looks like it. */
+const STRUCTURE = [TYPE, SUBTREE_CONTROL, CONTROLLERS]
+
 /**
- * Looks at all of it in one batch. `tasks` is opened afresh: a descriptor that is kept open shows an old list for
+ * Looks at all of it in one batch. Lists of threads are opened afresh: a descriptor that is kept open shows an old list for
  * seconds. A cgroup or process that is not there is simply not in the result.
  *
  * @throws the kernel's error where something is there and cannot be looked at.
@@ -73,10 +81,11 @@ type ResultAt = (index: number) => OpResult
 
 function askHierarchy(batch: Batch, roots: Roots, hierarchy: Hierarchy, request: ObserveRequest) {
   const root = roots.id(hierarchy.mountPoint)
-  const knobs = hierarchy.controllers.flatMap((controller) => [
-    ...(USUAL_KNOBS[controller] ?? []),
+  const ofControllers = hierarchy.controllers.flatMap((controller) => [
+    ...(USUAL_KNOBS[hierarchy.version][controller] ?? []),
     ...request.knobs.filter((knob) => knob.startsWith(`${controller}.`)),
   ])
+  const knobs = [...(hierarchy.version === 2 ? STRUCTURE : []), ...ofControllers]
   const own = request.own(hierarchy)
   const surroundings = request.surroundings(hierarchy.id)
   const paths = [...new Set([...surroundings, ...own])]
@@ -126,19 +135,25 @@ function askCgroup(batch: Batch, root: number, question: CgroupQuestion) {
   }
   const owner = ask(OpCode.GetXattr, path === '/' ? '.' : path.slice(1), tagAttribute)
   const knobIndices = knobs.map((knob) => [knob, ask(OpCode.Read, below(knob))] as const)
-  const tasks = isOwn ? ask(OpCode.Read, below('tasks')) : undefined
+  const tasks = isOwn ? ask(OpCode.Read, below(threadsFile(hierarchy.id))) : undefined
+  const procs = hierarchy.version === 2 ? ask(OpCode.Read, below('cgroup.procs')) : undefined
   return (at: ResultAt): ObservedCgroup | undefined => {
     const { errno } = at(owner)
     if (errno === ENOENT) return undefined
     if (errno !== 0 && errno !== ENODATA && errno !== EOPNOTSUPP) throw unreadable(directory, errno)
-    const tids = tasks === undefined ? [] : tidList(at(tasks), `${directory}/tasks`)
+    const tids = tasks === undefined ? [] : idList(at(tasks), `${directory}/${threadsFile(hierarchy.id)}`)
     if (tids === undefined) return undefined
+    const pids =
+      procs === undefined || at(procs).errno === EOPNOTSUPP
+        ? undefined
+        : idList(at(procs), `${directory}/cgroup.procs`)
     return {
       owner: errno === 0 ? resultText(at(owner)) : null,
       knobs: Object.fromEntries(
         knobIndices.map(([knob, index]) => [knob, knobState(at(index), `${directory}/${knob}`)]),
       ),
       tids,
+      ...(pids !== undefined && { pids }),
     }
   }
 }
@@ -156,7 +171,7 @@ function knobState(result: OpResult, path: string): KnobState {
   throw unreadable(path, errno)
 }
 
-function tidList(result: OpResult, path: string): readonly number[] | undefined {
+function idList(result: OpResult, path: string): readonly number[] | undefined {
   if (isGone(result.errno)) return undefined
   if (result.errno !== 0) throw unreadable(path, result.errno)
   const text = resultText(result).trimEnd()

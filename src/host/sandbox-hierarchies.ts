@@ -1,55 +1,72 @@
 import { CgroupError, VmcgError } from '../errors'
+import { versionsOf } from '../model/resources/split-by-version'
 import type { Desired } from '../plan/desired'
 import { neededControllers } from '../plan/needed-controllers'
 import { describeHierarchies, type Host } from './detect'
 import type { Hierarchy } from './hierarchies'
 
+/** What decides which hierarchies are used. */
+type Wanted = Pick<Desired, 'resources' | 'managed' | 'devices'>
+
 /**
  * The hierarchies that a sandbox uses on this host.
  *
- * @throws `ERR_VMCG_NO_CONTROLLER` naming what is mounted, where one that is needed is not; `ERR_VMCG_UNSUPPORTED`
- *   where it is on cgroup v2; `EROFS` where it is mounted read-only.
+ * @throws `ERR_VMCG_NO_CONTROLLER` naming what is mounted, where one that is needed is not; `EROFS` where it is mounted
+ *   read-only.
  */
-export function sandboxHierarchies(
-  host: Host,
-  desired: Pick<Desired, 'resources' | 'managed' | 'devices'>,
-): readonly Hierarchy[] {
-  const hierarchies = neededControllers(desired).flatMap(({ name, isRequired }) => {
+export function sandboxHierarchies(host: Host, desired: Wanted): readonly Hierarchy[] {
+  const versions = versionsOf(host.hierarchies)
+  const hierarchies = neededControllers(desired, versions).flatMap(({ name, isRequired }) => {
     const hierarchy = host.controller(name)
     if (hierarchy === undefined && isRequired) throw missing(host, name)
-    if (hierarchy === undefined || (hierarchy.version === 2 && !isRequired)) return []
-    return [usable(hierarchy, name)]
+    return hierarchy === undefined ? [] : [writable(hierarchy)]
   })
-  return [...new Set(hierarchies)]
+  return [...new Set([...hierarchies, ...deviceHierarchy(host, desired)])]
 }
 
 /**
  * The hierarchies that a cgroup without a leaf is made in: every v1 hierarchy with a controller, as runc does, so that
- * whatever is asked for later finds the processes there.
+ * whatever is asked for later finds the processes there; and that of v2, where a host has nothing else, or something of
+ * it is needed.
  *
  * @param only ids of the hierarchies to keep to; empty: all.
  * @throws as {@link sandboxHierarchies}, for a controller that is asked for.
  */
 export function managerHierarchies(
   host: Host,
-  desired: Pick<Desired, 'resources' | 'managed' | 'devices'>,
+  desired: Wanted,
   only: readonly string[] = [],
 ): readonly Hierarchy[] {
-  for (const { name, isAsked } of neededControllers(desired)) {
+  const needed = neededControllers(desired, versionsOf(host.hierarchies))
+  const asked = needed.flatMap(({ name, isAsked }) => {
+    if (!isAsked) return []
     const hierarchy = host.controller(name)
-    if (hierarchy === undefined && isAsked) throw missing(host, name)
-    if (hierarchy !== undefined && isAsked) usable(hierarchy, name)
-  }
-  const joined = host.hierarchies.filter(
-    ({ id, version, controllers, isReadOnly }) =>
-      version === 1 && controllers.length > 0 && !isReadOnly && (only.length === 0 || only.includes(id)),
+    if (hierarchy === undefined) throw missing(host, name)
+    return [writable(hierarchy)]
+  })
+  const all = host.hierarchies.filter(
+    ({ version, controllers, isReadOnly }) => version === 1 && controllers.length > 0 && !isReadOnly,
+  )
+  const before = needed.flatMap(({ name }) => host.controller(name) ?? [])
+  const v2 = [...asked, ...before, ...deviceHierarchy(host, desired)].filter(({ version }) => version === 2)
+  const pure = all.length === 0 ? host.hierarchies.filter(({ version }) => version === 2) : []
+  const joined = [...new Set([...all, ...v2, ...pure])].filter(
+    ({ id, isReadOnly }) => !isReadOnly && (only.length === 0 || only.includes(id)),
   )
   if (joined.length === 0) throw missing(host, 'cpu')
-  const outside = neededControllers(desired).find(
+  const outside = needed.find(
     ({ name, isAsked }) => isAsked && !joined.some(({ controllers }) => controllers.includes(name)),
   )
   if (outside !== undefined) throw notTakenOver(outside.name, only)
   return joined
+}
+
+/** Device rules without a v1 controller are a program on v2, which has no controller for them. */
+function deviceHierarchy(host: Host, { devices }: Wanted): readonly Hierarchy[] {
+  if (devices === null || host.controller('devices') !== undefined) return []
+  const v2 = host.hierarchies.find(({ version }) => version === 2)
+  if (v2 === undefined) throw missing(host, 'devices')
+  return [writable(v2)]
 }
 
 function notTakenOver(name: string, only: readonly string[]): VmcgError {
@@ -72,25 +89,22 @@ function missing(host: Host, name: string): VmcgError {
       },
     )
   }
+  const v2 = host.hierarchies.find(({ version }) => version === 2)
   return new VmcgError(
     'ERR_VMCG_NO_CONTROLLER',
     `the ${name} controller is not mounted; this host has: ${mounted}`,
     {
       value: name,
-      hint: `mkdir -p /sys/fs/cgroup/${name} && mount -t cgroup -o ${name} cgroup /sys/fs/cgroup/${name}`,
+      hint:
+        v2 !== undefined && host.layout === 'v2'
+          ? `cat ${v2.mountPoint}/cgroup.controllers; in a container or a unit it must be handed down from above (systemd: Delegate=yes)`
+          : `mkdir -p /sys/fs/cgroup/${name} && mount -t cgroup -o ${name} cgroup /sys/fs/cgroup/${name}`,
     },
   )
 }
 
-function usable(hierarchy: Hierarchy, name: string): Hierarchy {
+function writable(hierarchy: Hierarchy): Hierarchy {
   const path = hierarchy.mountPoint
-  if (hierarchy.version === 2) {
-    throw new VmcgError(
-      'ERR_VMCG_UNSUPPORTED',
-      `the ${name} controller is on cgroup v2 (${path}), which this version of vmcg does not serve yet`,
-      { path, hint: 'boot with systemd.unified_cgroup_hierarchy=0 for cgroup v1 (systemd 257 or older)' },
-    )
-  }
   if (hierarchy.isReadOnly) {
     throw new CgroupError('EROFS', `${path} is mounted read-only`, {
       path,

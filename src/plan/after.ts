@@ -1,4 +1,5 @@
 import { devicesListAfter, kernelEcho, newKnobValue } from '../model/resources/echo'
+import { enable, makeThreaded, newCgroupV2, SUBTREE_CONTROL, TYPE } from './after-v2'
 import type { Observed, ObservedCgroup, ObservedHierarchy } from './observed'
 import { knobValue, parentPath } from './observed'
 import type { Operation } from './operations'
@@ -28,19 +29,19 @@ function cgroupsAfter(observed: Observed, hierarchy: ObservedHierarchy, operatio
     case 'make-directory':
       return operation.path in cgroups
         ? cgroups
-        : {
-            ...cgroups,
-            [operation.path]: newCgroup(hierarchy.controllers, cgroups[parentPath(operation.path)]),
-          }
+        : { ...cgroups, [operation.path]: newCgroup(hierarchy, operation.path) }
     case 'tag':
       return change(cgroups, operation.path, { owner: operation.owner })
     case 'write-knob':
+      if (operation.knob === SUBTREE_CONTROL) return enable(cgroups, operation.path, operation.value)
+      if (operation.knob === TYPE) return makeThreaded(cgroups, operation.path)
       return change(cgroups, operation.path, {
         knobs: knobsAfter(cgroups[operation.path], operation.knob, operation.value),
       })
     case 'move-process': {
       const process = observed.processes.find(({ pid }) => pid === operation.pid)
-      return move(cgroups, operation.path, process?.threads.map(({ tid }) => tid) ?? [])
+      const moved = move(cgroups, operation.path, process?.threads.map(({ tid }) => tid) ?? [])
+      return hierarchy.version === 2 ? movePid(moved, operation.path, operation.pid) : moved
     }
     case 'move-threads':
       return move(cgroups, operation.path, operation.tids)
@@ -67,6 +68,18 @@ function move(cgroups: Cgroups, path: string, tids: readonly number[]): Cgroups 
   )
 }
 
+function movePid(cgroups: Cgroups, path: string, pid: number): Cgroups {
+  return Object.fromEntries(
+    Object.entries(cgroups).map(([where, cgroup]) => {
+      const others = cgroup.pids?.filter((other) => other !== pid)
+      return [
+        where,
+        { ...cgroup, pids: where === path ? [...(others ?? []), pid].sort((a, b) => a - b) : others },
+      ]
+    }),
+  )
+}
+
 function knobsAfter(
   cgroup: ObservedCgroup | undefined,
   knob: string,
@@ -88,8 +101,10 @@ const USUAL_KNOBS: Readonly<Record<string, readonly string[]>> = {
   pids: ['pids.max'],
 }
 
-/** A new cgroup has the usual knobs, and those that its parent was seen to have. */
-function newCgroup(controllers: readonly string[], parent: ObservedCgroup | undefined): ObservedCgroup {
+/** On v1 a new cgroup has the usual knobs, and those that its parent was seen to have. */
+function newCgroup({ version, controllers, cgroups }: ObservedHierarchy, path: string): ObservedCgroup {
+  if (version === 2) return newCgroupV2(cgroups, path)
+  const parent = cgroups[parentPath(path)]
   const usual = controllers.flatMap((controller) => USUAL_KNOBS[controller] ?? [])
   const inParent = Object.keys(parent?.knobs ?? {}).filter((knob) => knobValue(parent, knob) !== undefined)
   const knobs = [...new Set([...usual, ...inParent])].map((knob) => {

@@ -11,18 +11,25 @@ const LISTS = [
 ] as const
 
 /**
+ * Plans the CPUs and memory nodes of our own cgroups, as the version of the hierarchy has them.
+ *
+ * @throws `ERR_VMCG_OUT_OF_RANGE` for CPUs or memory nodes that the parent does not have.
+ */
+export function planCpusets(builder: PlanBuilder, desired: Desired): void {
+  const hierarchy = builder.hierarchyOf('cpuset')
+  if (hierarchy?.version === 1) planCpusetsV1(builder, desired, hierarchy.id)
+  if (hierarchy?.version === 2) planCpusetsV2(builder, desired, hierarchy.id)
+}
+
+/**
  * A v1 cpuset starts empty and takes no thread until it has CPUs and memory nodes: empty ones above ours get what
  * their parents have, ours what the containers ask for, or else all that their parents have. That is looked at each
  * time, since the kernel takes CPUs that go offline out of every cpuset and never puts them back.
  *
  * The kernel lets no cpuset leave its parent and no parent shrink below its children, so what grows goes from the top
  * down and what shrinks from the bottom up. A list that does both goes by way of the union of old and new.
- *
- * @throws `ERR_VMCG_OUT_OF_RANGE` for CPUs or memory nodes that the parent does not have.
  */
-export function planCpusets(builder: PlanBuilder, desired: Desired): void {
-  const hierarchy = builder.hierarchyOf('cpuset')
-  if (hierarchy === undefined) return
+function planCpusetsV1(builder: PlanBuilder, desired: Desired, hierarchy: string): void {
   for (const { knob, field } of LISTS) {
     for (const path of pathChain(desired.parent)) {
       if (builder.knob(hierarchy, path, knob) === '') {
@@ -30,7 +37,7 @@ export function planCpusets(builder: PlanBuilder, desired: Desired): void {
       }
     }
     let bound = { path: desired.parent, list: builder.knob(hierarchy, desired.parent, knob) ?? '' }
-    const lists = ownCgroups(desired).map(({ path, resources }) => {
+    const lists = ownCgroups(desired, desired.resources, 1).map(({ path, resources }) => {
       const asked = resources.cpu?.[field]
       if (asked === undefined || asked === '') return { path, list: bound.list }
       const list = formatCpuList(parseCpuList(asked))
@@ -41,6 +48,31 @@ export function planCpusets(builder: PlanBuilder, desired: Desired): void {
     for (const { path, list } of lists)
       builder.write(hierarchy, path, knob, union(builder.knob(hierarchy, path, knob) ?? '', list))
     for (const { path, list } of lists.toReversed()) builder.write(hierarchy, path, knob, list)
+  }
+}
+
+/**
+ * A v2 cpuset that is empty has what its parent has. One that asks for more than that is taken by the kernel, and has
+ * less in effect, so what the nearest cgroup above says to be in effect is what can be asked for. What nobody asks for
+ * any more is emptied again.
+ */
+function planCpusetsV2(builder: PlanBuilder, desired: Desired, hierarchy: string): void {
+  for (const { knob, field } of LISTS) {
+    for (const { path, resources } of ownCgroups(desired, desired.resources, 2)) {
+      const asked = resources.cpu?.[field]
+      const isOurs = desired.managed.some((managed) => managed.path === path && managed.knob === knob)
+      if (asked === undefined || asked === '') {
+        if (isOurs) builder.write(hierarchy, path, knob, '')
+        continue
+      }
+      const list = formatCpuList(parseCpuList(asked))
+      const bound = pathChain(parentPath(path)).findLast(
+        (above) => builder.knob(hierarchy, above, `${knob}.effective`) !== undefined,
+      )
+      const available = bound && builder.knob(hierarchy, bound, `${knob}.effective`)
+      if (available !== undefined) refuseOutside(knob, list, available, `${hierarchy}:${bound}`)
+      builder.write(hierarchy, path, knob, list)
+    }
   }
 }
 

@@ -13,7 +13,7 @@ import type { PlanBuilder } from './plan-builder'
  * @throws `ERR_VMCG_UNSUPPORTED` for rules that the kernel's device controller cannot express.
  */
 export function planDevices(builder: PlanBuilder, desired: Desired): void {
-  const hierarchy = builder.hierarchyOf('devices')
+  const hierarchy = builder.hierarchyOf('devices')?.id
   if (hierarchy === undefined) return
   const { sandbox: path, parent } = sandboxPaths(desired)
   const access = (cgroup: string): DeviceAccess | undefined => {

@@ -1,26 +1,28 @@
 import { CgroupError } from '../errors'
+import { threadsFile } from '../model/unified'
 import type { Desired } from './desired'
 import type { ObservedHierarchy } from './observed'
 import { pathChain } from './observed'
 import { ownPaths } from './own-cgroups'
 import type { PlanBuilder } from './plan-builder'
 
-/**
- * Makes what is missing of parent, sandbox and leaf in every hierarchy, from the top, and tags what is ours.
- *
- * An empty directory without a tag, in a hierarchy that the state claims, is what a crash between mkdir and tag leaves
- * behind, and is taken up. Anything else that stands in our place is somebody's, and is refused before the first write with
- * `ERR_VMCG_FOREIGN_CGROUP`.
- */
-export function planDirectories(builder: PlanBuilder, desired: Desired): void {
-  for (const hierarchy of builder.hierarchies) {
-    for (const path of ownPaths(desired, hierarchy)) refuseForeign(hierarchy, path, desired)
-  }
-  builder.stage('directories')
-  for (const { id: hierarchy, controllers, cgroups } of builder.hierarchies) {
+/** Makes what is missing of the cgroups above the sandbox, in every hierarchy. They are shared, and stay. */
+export function planParents(builder: PlanBuilder, desired: Desired): void {
+  for (const { id: hierarchy, cgroups } of builder.hierarchies) {
     for (const path of pathChain(desired.parent)) {
       if (!(path in cgroups)) builder.add({ kind: 'make-directory', hierarchy, path, shared: true })
     }
+  }
+}
+
+/**
+ * Makes what is missing of sandbox and leaf in every hierarchy, and tags what is ours.
+ *
+ * An empty directory without a tag, in a hierarchy that the state claims, is what a crash between mkdir and tag leaves
+ * behind, and is taken up.
+ */
+export function planDirectories(builder: PlanBuilder, desired: Desired): void {
+  for (const { id: hierarchy, controllers, cgroups } of builder.hierarchies) {
     for (const path of ownPaths(desired, { controllers })) {
       if (!(path in cgroups)) builder.add({ kind: 'make-directory', hierarchy, path, shared: false })
       const { owner, tagAttribute } = desired
@@ -30,7 +32,7 @@ export function planDirectories(builder: PlanBuilder, desired: Desired): void {
   }
 }
 
-/** Throws `ERR_VMCG_FOREIGN_CGROUP` for a directory that stands where ours should and is not ours. */
+/** Throws `ERR_VMCG_FOREIGN_CGROUP` for a directory that stands where ours should and is somebody else's. */
 export function refuseForeign(
   hierarchy: ObservedHierarchy,
   path: string,
@@ -47,6 +49,9 @@ export function refuseForeign(
   throw new CgroupError(
     'ERR_VMCG_FOREIGN_CGROUP',
     `sandbox ${desired.id}: ${directory} exists already and is not this sandbox's (${whose}; threads in it: ${cgroup.tids.length})`,
-    { path: directory, hint: `choose another id or parent; to see what is in it: cat ${directory}/tasks` },
+    {
+      path: directory,
+      hint: `choose another id or parent; to see what is in it: cat ${directory}/${threadsFile(hierarchy.id)}`,
+    },
   )
 }

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { threadsFile } from '../model/unified'
 import type { Operation, Plan } from './operations'
 
 export interface FormatPlanOptions {
@@ -79,7 +80,7 @@ function shellLines(operation: Operation, plan: Plan): readonly Line[] {
     case 'move-process':
       return line('>', `echo ${operation.pid} > ${quote(`${directory}/cgroup.procs`)}`)
     case 'move-threads': {
-      const tasks = quote(`${directory}/tasks`)
+      const tasks = quote(`${directory}/${threadsFile(operation.hierarchy)}`)
       return line('>', `for tid in ${operation.tids.join(' ')}; do echo $tid > ${tasks}; done`)
     }
     case 'remove-directory':

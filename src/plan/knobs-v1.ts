@@ -3,6 +3,7 @@ import type { LinuxResources } from '../model/generated/oci'
 import { placeOf } from '../model/resources/keyed-lines'
 import type { KnobWrite, ObservedKnobs } from '../model/resources/knob'
 import { resourceWrites } from '../model/resources/resource-writes'
+import { splitByVersion, VERSIONS, versionsOf } from '../model/resources/split-by-version'
 import type { Desired, ManagedKnob } from './desired'
 import { type OwnCgroup, ownCgroups } from './own-cgroups'
 import type { PlanBuilder } from './plan-builder'
@@ -15,18 +16,23 @@ import type { PlanBuilder } from './plan-builder'
  * @throws what `resourceWrites` throws; `ERR_VMCG_NO_CONTROLLER` for a limit whose controller the sandbox does not have.
  */
 export function planKnobs(builder: PlanBuilder, desired: Desired): void {
-  for (const own of ownCgroups(desired)) {
-    const { path, resources } = own
-    const observed = builder.knobTexts(path)
-    const writes = resourceWrites(withoutLists(resources), {
-      version: 1,
-      observed,
-      previous: previousWrites(own, desired.managed, observed),
-    })
-    for (const { controller, file, value } of writes) {
-      const hierarchy = builder.hierarchyOf(controller)
-      if (hierarchy === undefined) throw noController(desired.id, controller, file)
-      builder.change(hierarchy, path, file, value)
+  const parts = splitByVersion(desired.resources, versionsOf(builder.hierarchies))
+  for (const version of VERSIONS) {
+    const hierarchies = builder.hierarchies.filter((hierarchy) => hierarchy.version === version)
+    for (const own of ownCgroups(desired, parts[version], version)) {
+      const { path, resources } = own
+      const observed = builder.knobTexts(path, version)
+      const isHere = ({ hierarchy }: ManagedKnob) => hierarchies.some(({ id }) => id === hierarchy)
+      const writes = resourceWrites(withoutLists(resources), {
+        version,
+        observed,
+        previous: previousWrites(own, desired.managed.filter(isHere), observed),
+      })
+      for (const { controller, file, value } of writes) {
+        const hierarchy = hierarchies.find(({ controllers }) => controllers.includes(controller))
+        if (hierarchy === undefined) throw noController(desired.id, controller, file, version)
+        builder.change(hierarchy.id, path, file, value)
+      }
     }
   }
 }
@@ -37,10 +43,10 @@ function withoutLists({ cpu, ...others }: LinuxResources): LinuxResources {
   return { ...others, cpu: rest }
 }
 
-function noController(id: string, controller: string, file: string): VmcgError {
+function noController(id: string, controller: string, file: string, version: 1 | 2): VmcgError {
   return new VmcgError(
     'ERR_VMCG_NO_CONTROLLER',
-    `sandbox ${id}: ${file} is asked for, and ${controller} is not mounted`,
+    `${id}: ${file} is asked for, and ${controller} is not mounted as cgroup v${version}`,
     {
       value: controller,
       hint: `mount the controller, or leave the limit out: cat /proc/cgroups`,
@@ -78,6 +84,6 @@ function controllerOf(file: string): string {
 }
 
 /** The places (file, and line of it) that the resources of a cgroup ask for, whatever the kernel says now. */
-export function askedPlaces(resources: LinuxResources): ReadonlySet<string> {
-  return new Set(resourceWrites(withoutLists(resources), { version: 1 }).map(placeOf))
+export function askedPlaces(resources: LinuxResources, version: 1 | 2): readonly string[] {
+  return resourceWrites(withoutLists(resources), { version }).map(placeOf)
 }

@@ -1,5 +1,6 @@
 import type { LinuxResources } from '../model/generated/oci'
 import { placeOf } from '../model/resources/keyed-lines'
+import { splitByVersion, VERSIONS, type Versions } from '../model/resources/split-by-version'
 import { unlimitedValue } from '../model/resources/unlimited'
 import { type Desired, type ManagedKnob, sandboxPaths } from './desired'
 import { askedPlaces } from './knobs-v1'
@@ -21,7 +22,9 @@ export function managedWith(
     if (operation.kind !== 'write-knob') return []
     const { hierarchy, path, knob, value } = operation
     if (path !== sandbox && path !== vcpu) return []
-    if (where.hasLeaf && path === vcpu && knob === 'cpu.shares') return []
+    // What a cgroup is, not a limit of it.
+    if (knob.startsWith('cgroup.')) return []
+    if (where.hasLeaf && path === vcpu && WEIGHTS.includes(knob)) return []
     // A single device rule cannot be lifted: what counts is that there are rules of ours at all.
     return [
       isDeviceKnob(knob)
@@ -39,6 +42,8 @@ export function managedWith(
   return [...all.values()]
 }
 
+const WEIGHTS: readonly string[] = ['cpu.shares', 'cpu.weight']
+
 /** What stands for all device rules that were written to a cgroup. */
 export const DEVICE_RULES = 'devices.list'
 
@@ -54,12 +59,18 @@ function identity({ hierarchy, path, knob, value }: ManagedKnob): string {
 export function managedWithoutLifted(
   managed: readonly ManagedKnob[],
   desired: Pick<Desired, 'id' | 'parent' | 'hasLeaf'> & { readonly resources: LinuxResources },
+  versions: Versions,
 ): readonly ManagedKnob[] {
-  const asked = new Map(
-    ownCgroups({ ...desired, vcpus: [] }).map(({ path, resources }) => [path, askedPlaces(resources)]),
+  const parts = splitByVersion(desired.resources, versions)
+  const asked = new Set(
+    VERSIONS.flatMap((version) =>
+      ownCgroups({ ...desired, vcpus: [] }, parts[version], version).flatMap(({ path, resources }) =>
+        askedPlaces(resources, version).map((place) => `${path}\0${place}`),
+      ),
+    ),
   )
   return managed.filter(({ path, knob, value }) => {
     if (isDeviceKnob(knob)) return desired.resources.devices !== undefined
-    return knob.startsWith('cpuset.') || asked.get(path)?.has(placeOf({ file: knob, value })) === true
+    return knob.startsWith('cpuset.') || asked.has(`${path}\0${placeOf({ file: knob, value })}`)
   })
 }

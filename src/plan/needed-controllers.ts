@@ -1,6 +1,8 @@
 import type { LinuxResources } from '../model/generated/oci'
+import type { Knob } from '../model/resources/knob'
 import { knobsOf } from '../model/resources/knobs-of'
-import type { Desired, ManagedKnob } from './desired'
+import { splitByVersion, type Versions } from '../model/resources/split-by-version'
+import type { Desired } from './desired'
 
 export interface NeededController {
   readonly name: string
@@ -11,16 +13,17 @@ export interface NeededController {
 }
 
 /**
- * The v1 controllers whose hierarchies a sandbox needs: `cpu` always; `cpuacct`, where it is mounted, for the usage of
- * each role; the others only when a container asks for what they do, or did so before.
+ * The controllers that a sandbox needs: `cpu` always; `cpuacct`, where it is mounted, for the usage of each role; the
+ * others only when a container asks for what they do, or did so before.
  */
 export function neededControllers(
   desired: Pick<Desired, 'resources' | 'managed' | 'devices'>,
+  versions: Versions,
 ): readonly NeededController[] {
   const { resources, managed, devices } = desired
   const asked = new Set([
-    ...knobsOf(withoutEmptyLists(resources), 1).map(({ controller }) => controller),
-    ...(devices === null ? [] : ['devices']),
+    ...askedKnobs(withoutEmptyLists(resources), versions).map(({ controller }) => controller),
+    ...(devices === null || versions.of('devices') === undefined ? [] : ['devices']),
   ])
   const before = managed.map(({ knob }) => knob.slice(0, knob.indexOf('.')))
   const names = [...new Set(['cpu', 'cpuacct', ...asked, ...before])]
@@ -31,6 +34,11 @@ export function neededControllers(
   }))
 }
 
+function askedKnobs(resources: LinuxResources, versions: Versions): readonly Knob[] {
+  const parts = splitByVersion(resources, versions)
+  return [...knobsOf(parts[1], 1), ...knobsOf(parts[2], 2)]
+}
+
 /** An empty list of CPUs asks for nothing. */
 function withoutEmptyLists(resources: LinuxResources): LinuxResources {
   const { cpus, mems, ...cpu } = resources.cpu ?? {}
@@ -38,17 +46,12 @@ function withoutEmptyLists(resources: LinuxResources): LinuxResources {
 }
 
 /** The knobs that must be read before `resources` can be planned, and those that vmcg has written before. */
-export function neededKnobs({
-  resources,
-  managed,
-  devices,
-}: {
-  resources: LinuxResources
-  managed: readonly ManagedKnob[]
-  devices: Desired['devices']
-}): readonly string[] {
+export function neededKnobs(
+  { resources, managed, devices }: Pick<Desired, 'resources' | 'managed' | 'devices'>,
+  versions: Versions,
+): readonly string[] {
   const knobs = [
-    ...knobsOf(resources, 1).map(({ file }) => file),
+    ...askedKnobs(resources, versions).map(({ file }) => file),
     ...managed.map(({ knob }) => knob),
     ...(devices === null ? [] : ['devices.list']),
   ]

@@ -21,8 +21,16 @@ export interface ObservedCgroup {
   /** The nonce in the directory's tag; null where it has none. */
   readonly owner: string | null
   readonly knobs: Readonly<Record<string, KnobState>>
-  /** The threads in it, as `tasks` lists them. Empty for cgroups above the sandbox, whose threads are nobody's business. */
+  /**
+   * The threads in it, as `tasks` or `cgroup.threads` lists them. Empty for cgroups above the sandbox, whose threads are
+   * nobody's business.
+   */
   readonly tids: readonly number[]
+  /**
+   * On v2, the processes in it as `cgroup.procs` lists them: those of a thread root's whole subtree. Absent on v1, and
+   * where the kernel does not say (in a threaded cgroup).
+   */
+  readonly pids?: readonly number[] | undefined
 }
 
 /** A knob that cannot be read is not the same as one that is not there. */
@@ -66,4 +74,9 @@ export function childPath(parent: string, name: string): string {
 export function parentPath(path: string): string {
   const end = path.lastIndexOf('/')
   return end <= 0 ? '/' : path.slice(0, end)
+}
+
+/** The cgroups right below one, of those that are there. */
+export function childrenOf(cgroups: ObservedHierarchy['cgroups'], path: string): readonly string[] {
+  return Object.keys(cgroups).filter((other) => other !== '/' && other !== path && parentPath(other) === path)
 }

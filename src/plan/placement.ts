@@ -84,7 +84,8 @@ function helperEntry(
 }
 
 function threadEntries(hierarchy: ObservedHierarchy, desired: Desired): readonly Operation[] {
-  if (!isThreadGranular(hierarchy)) return []
+  // On v2 a thread cannot leave the cgroup that its process is in.
+  if (hierarchy.version === 2 || !isThreadGranular(hierarchy)) return []
   const { sandbox, inSandbox } = whereabouts(hierarchy, desired)
   const outside = desired.threads.filter((tid) => !inSandbox.has(tid))
   return moveThreadsIfAny(hierarchy, sandbox, outside)

@@ -1,10 +1,14 @@
+import { versionsOf } from '../model/resources/split-by-version'
 import { planCpusets } from './cpusets-v1'
 import type { Desired } from './desired'
 import { planDevices } from './devices-v1'
-import { planDirectories } from './directories'
+import { planDirectories, planParents, refuseForeign } from './directories'
+import { planControllers, planThreadRoot, refuseUnfit } from './domains-v2'
 import { planKnobs } from './knobs-v1'
+import { neededControllers } from './needed-controllers'
 import type { Observed } from './observed'
 import type { Plan } from './operations'
+import { ownPaths } from './own-cgroups'
 import { planPlacement } from './placement'
 import { PlanBuilder } from './plan-builder'
 
@@ -13,13 +17,23 @@ import { PlanBuilder } from './plan-builder'
  * The plan of a sandbox that already is as desired has no stages.
  *
  * @throws `ERR_VMCG_FOREIGN_CGROUP` where somebody else's directory stands in the sandbox's place,
+ *   `ERR_VMCG_CGROUP_TYPE`, `ERR_VMCG_INTERNAL_PROCESSES` where a v2 hierarchy cannot hold a sandbox there,
  *   `ERR_VMCG_OUT_OF_RANGE` for CPUs or memory nodes that the parent cgroup does not have, and for what the kernel
  *   would refuse or clamp; `ERR_VMCG_NO_CONTROLLER`, `ERR_VMCG_UNSUPPORTED`, `ERR_VMCG_INVALID_ARGUMENT`, as
  *   `resourceWrites` and the device rules say.
  */
 export function planSandbox(desired: Desired, observed: Observed): Plan {
   const builder = new PlanBuilder(observed)
+  const needed = neededControllers(desired, versionsOf(observed.hierarchies)).map(({ name }) => name)
+  for (const hierarchy of observed.hierarchies) {
+    for (const path of ownPaths(desired, hierarchy)) refuseForeign(hierarchy, path, desired)
+    refuseUnfit(hierarchy, desired, needed)
+  }
+  builder.stage('directories')
+  planParents(builder, desired)
+  planControllers(builder, desired, needed)
   planDirectories(builder, desired)
+  planThreadRoot(builder, desired, needed)
   builder.stage('limits')
   planKnobs(builder, desired)
   planCpusets(builder, desired)

@@ -1,12 +1,13 @@
 import { isSubset } from '../model/cpu-list'
 import { after } from './after'
 import type { Observed, ObservedCgroup, ObservedHierarchy } from './observed'
-import { childPath, knobValue, parentPath, pathChain } from './observed'
-import type { MoveProcess, MoveThreads, Operation } from './operations'
+import { childrenOf, knobValue, parentPath, pathChain } from './observed'
+import type { MoveProcess, MoveThreads, Operation, WriteKnob } from './operations'
+import { processErrno, structureErrno, threadErrno } from './refusals-v2'
 
 /** What the simulated kernel answers to one operation. */
 export interface SimulatedAnswer {
-  /** 0, or the errno of a real v1 kernel; of a move, that of the open. */
+  /** 0, or the errno of a real kernel; of a move, that of the open. */
   readonly errno: number
   /** Of a move: each pid or tid with the errno of its write; −1 where it was not tried. */
   readonly ids: readonly { readonly id: number; readonly errno: number }[]
@@ -21,8 +22,8 @@ const EINVAL = 22
 const ENOSPC = 28
 
 /**
- * A kernel to plan against without root: it holds an observed state, refuses what a v1 kernel refuses (the order of
- * writes, populated directories, empty cpusets, dead threads) and applies the rest by `after()`. Each rule was seen on
+ * A kernel to plan against without root: it holds an observed state, refuses what a kernel refuses (the order of writes,
+ * populated directories, empty cpusets, dead threads; on v2 what a cgroup's type and its controllers forbid) and applies the rest by `after()`. Each rule was seen on
  * a real kernel; the integration tests hold the two together.
  */
 export class SimulatedKernel {
@@ -46,17 +47,23 @@ export class SimulatedKernel {
     return { errno, ids: [] }
   }
 
-  #moveThreads(operation: MoveThreads, { cgroups }: ObservedHierarchy): SimulatedAnswer {
+  #moveThreads(operation: MoveThreads, { version, cgroups }: ObservedHierarchy): SimulatedAnswer {
     const threads = new Set(this.#state.processes.flatMap((process) => process.threads.map(({ tid }) => tid)))
-    const answer = moveAnswer(cgroups[operation.path], operation.tids, threads)
+    const answer = moveAnswer(cgroups[operation.path], operation.tids, (tid) => {
+      if (!threads.has(tid)) return ESRCH
+      return version === 1 ? entryErrno(cgroups[operation.path]) : threadErrno(cgroups, operation.path, tid)
+    })
     const tids = answer.ids.filter(({ errno }) => errno === 0).map(({ id }) => id)
     this.#state = after(this.#state, { ...operation, tids })
     return answer
   }
 
-  #moveProcess(operation: MoveProcess, { cgroups }: ObservedHierarchy): SimulatedAnswer {
+  #moveProcess(operation: MoveProcess, { version, cgroups }: ObservedHierarchy): SimulatedAnswer {
     const pids = new Set(this.#state.processes.map(({ pid }) => pid))
-    const answer = moveAnswer(cgroups[operation.path], [operation.pid], pids)
+    const answer = moveAnswer(cgroups[operation.path], [operation.pid], (pid) => {
+      if (!pids.has(pid)) return ESRCH
+      return version === 1 ? entryErrno(cgroups[operation.path]) : processErrno(cgroups, operation.path)
+    })
     if (answer.ids.every(({ errno }) => errno === 0)) this.#state = after(this.#state, operation)
     return answer
   }
@@ -65,10 +72,10 @@ export class SimulatedKernel {
 function moveAnswer(
   target: ObservedCgroup | undefined,
   ids: readonly number[],
-  alive: ReadonlySet<number>,
+  errnoOf: (id: number) => number,
 ): SimulatedAnswer {
   if (target === undefined) return { errno: ENOENT, ids: ids.map((id) => ({ id, errno: -1 })) }
-  return { errno: 0, ids: ids.map((id) => ({ id, errno: alive.has(id) ? entryErrno(target) : ESRCH })) }
+  return { errno: 0, ids: ids.map((id) => ({ id, errno: errnoOf(id) })) }
 }
 
 function refusal(
@@ -83,16 +90,24 @@ function refusal(
   if (cgroup === undefined) return ENOENT
   switch (operation.kind) {
     case 'write-knob':
+      if (hierarchy.version === 2) return knobErrnoV2(hierarchy.cgroups, operation)
       return knobErrno(hierarchy, operation.path, operation.knob, operation.value)
     case 'remove-directory':
-      return cgroup.tids.length > 0 || childrenOf(hierarchy, operation.path).length > 0 ? EBUSY : 0
+      return cgroup.tids.length > 0 || childrenOf(hierarchy.cgroups, operation.path).length > 0 ? EBUSY : 0
     case 'tag':
       return 0
   }
 }
 
+function knobErrnoV2(cgroups: ObservedHierarchy['cgroups'], { path, knob, value }: WriteKnob): number {
+  const structure = structureErrno(cgroups, path, knob, value)
+  if (structure !== undefined) return structure
+  const state = cgroups[path]?.knobs[knob]
+  return state === undefined || state.kind === 'absent' ? ENOENT : 0
+}
+
 /** kernel/cgroup/cpuset.c, cpuset_can_attach: a cpuset without CPUs or memory nodes takes nobody. */
-function entryErrno(cgroup: ObservedCgroup): number {
+function entryErrno(cgroup: ObservedCgroup | undefined): number {
   const isEmpty = ['cpuset.cpus', 'cpuset.mems'].some((knob) => knobValue(cgroup, knob) === '')
   return isEmpty ? ENOSPC : 0
 }
@@ -145,13 +160,9 @@ function ratio(hierarchy: ObservedHierarchy, path: string): number {
 function cpusetErrno(hierarchy: ObservedHierarchy, path: string, knob: string, value: string): number {
   const parent = knobValue(hierarchy.cgroups[parentPath(path)], knob) ?? ''
   if (path !== '/' && !isSubset(value, parent)) return EACCES
-  const children = childrenOf(hierarchy, path).map((child) => knobValue(hierarchy.cgroups[child], knob) ?? '')
+  const children = childrenOf(hierarchy.cgroups, path).map(
+    (child) => knobValue(hierarchy.cgroups[child], knob) ?? '',
+  )
   if (!children.every((child) => isSubset(child, value))) return EBUSY
   return value === '' && (hierarchy.cgroups[path]?.tids.length ?? 0) > 0 ? ENOSPC : 0
-}
-
-function childrenOf(hierarchy: ObservedHierarchy, path: string): readonly string[] {
-  return Object.keys(hierarchy.cgroups).filter(
-    (other) => other !== path && childPath(path, other.slice(other.lastIndexOf('/') + 1)) === other,
-  )
 }

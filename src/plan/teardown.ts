@@ -1,26 +1,40 @@
+import { CgroupError } from '../errors'
+import { controllerNames } from '../model/unified'
+import { SUBTREE_CONTROL, TYPE } from './after-v2'
 import type { Desired } from './desired'
 import { sandboxPaths } from './desired'
 import { refuseForeign } from './directories'
-import { knobValue, type Observed, type ObservedHierarchy } from './observed'
-import type { Plan } from './operations'
+import { knobValue, type Observed, type ObservedCgroup, type ObservedHierarchy } from './observed'
+import type { MoveProcess, MoveThreads, Operation, Plan } from './operations'
 import { ownPaths } from './own-cgroups'
 import { PlanBuilder } from './plan-builder'
 
 /** Where somebody came from: pid (or tid, of those put in by hand) → hierarchy id → the cgroup it was in before. */
 export type Origins = ReadonlyMap<number, Readonly<Record<string, string>>>
 
+export interface TeardownOptions {
+  /** Where single threads that were put in by hand came from. */
+  readonly threadOrigins?: Origins | undefined
+  /** Where everybody that was ever put in came from: on v2 those born inside go there, when it is one place. */
+  readonly everyOrigin?: readonly Readonly<Record<string, string>>[] | undefined
+  /** What becomes of a process for which no cgroup is known that can take it. @default 'refuse' */
+  readonly stranded?: 'refuse' | 'leave' | undefined
+}
+
 /**
- * The operations that take a sandbox away: every thread in it goes back to the cgroup that it or its process came from
+ * The operations that take a sandbox away: everybody in it goes back to the cgroup that they or their process came from
  * (to the parent, where that is not known or no longer there), then the directories go, from the leaf up. The parent
- * stays. Only what is in the sandbox is moved, thread by thread, so a thread that somebody took out stays out.
+ * stays. On v1 only what is in the sandbox is moved, thread by thread, so a thread that somebody took out stays out; on
+ * v2 a process leaves as a whole, and a parent that hands controllers down takes nobody.
  *
- * @throws `ERR_VMCG_FOREIGN_CGROUP` where a directory of the sandbox's name is not its own.
+ * @throws `ERR_VMCG_FOREIGN_CGROUP` where a directory of the sandbox's name is not its own; `ERR_VMCG_BUSY` for those
+ *   who have nowhere to go.
  */
 export function planTeardown(
   desired: Pick<Desired, 'id' | 'parent' | 'owner' | 'claimed' | 'takenOver' | 'hasLeaf'>,
   observed: Observed,
   origins: Origins,
-  threadOrigins: Origins = new Map(),
+  options: TeardownOptions = {},
 ): Plan {
   const builder = new PlanBuilder(observed)
   for (const hierarchy of builder.hierarchies) {
@@ -29,17 +43,17 @@ export function planTeardown(
   const processOf = new Map(
     observed.processes.flatMap(({ pid, threads }) => threads.map(({ tid }) => [tid, pid])),
   )
-  const originOf = (tid: number) => {
-    const pid = processOf.get(tid)
-    return threadOrigins.get(tid) ?? (pid === undefined ? undefined : origins.get(pid))
+  const originOf: OriginOf = (id) => {
+    const pid = processOf.get(id)
+    return options.threadOrigins?.get(id) ?? (pid === undefined ? undefined : origins.get(pid))
   }
   builder.stage('drain')
   for (const hierarchy of builder.hierarchies) {
-    for (const path of ownPaths(desired, hierarchy).toReversed()) {
-      for (const [target, tids] of drainTargets(hierarchy, path, desired.parent, originOf)) {
-        builder.add({ kind: 'move-threads', hierarchy: hierarchy.id, path: target, tids })
-      }
-    }
+    const moves =
+      hierarchy.version === 1
+        ? threadsBack(hierarchy, desired, originOf)
+        : processesBack(hierarchy, desired, originOf, options)
+    for (const move of moves) builder.add(move)
   }
   builder.stage('removal')
   for (const { id: hierarchy, controllers, cgroups } of builder.hierarchies) {
@@ -50,11 +64,83 @@ export function planTeardown(
   return builder.finish(desired.id)
 }
 
-/** Of a teardown, only the moves, and only of the threads that are meant: the cgroups stay. */
-export function drainOf(teardown: Plan, isMeant: (tid: number) => boolean): Plan {
+type OriginOf = (id: number) => Readonly<Record<string, string>> | undefined
+
+function threadsBack(
+  hierarchy: ObservedHierarchy,
+  desired: Pick<Desired, 'id' | 'parent' | 'hasLeaf'>,
+  originOf: OriginOf,
+): readonly MoveThreads[] {
+  return ownPaths(desired, hierarchy)
+    .toReversed()
+    .flatMap((path) => {
+      const targets = new Map<string, number[]>()
+      for (const tid of hierarchy.cgroups[path]?.tids ?? []) {
+        const origin = originOf(tid)?.[hierarchy.id]
+        const target = origin !== undefined && origin in hierarchy.cgroups ? origin : desired.parent
+        targets.set(target, [...(targets.get(target) ?? []), tid])
+      }
+      return [...targets].map(
+        ([target, tids]): MoveThreads => ({
+          kind: 'move-threads',
+          hierarchy: hierarchy.id,
+          path: target,
+          tids,
+        }),
+      )
+    })
+}
+
+function processesBack(
+  hierarchy: ObservedHierarchy,
+  desired: Pick<Desired, 'id' | 'parent'>,
+  originOf: OriginOf,
+  { everyOrigin = [], stranded = 'refuse' }: TeardownOptions,
+): readonly MoveProcess[] {
+  const { id, cgroups } = hierarchy
+  const { sandbox } = sandboxPaths(desired)
+  const [shared, ...others] = new Set(everyOrigin.flatMap((origin) => origin[id] ?? []))
+  const birthplace = others.length === 0 ? shared : undefined
+  return (cgroups[sandbox]?.pids ?? []).flatMap((pid): readonly MoveProcess[] => {
+    const path = [originOf(pid)?.[id], birthplace, desired.parent].find(
+      (place) => place !== undefined && takesProcesses(cgroups[place]),
+    )
+    if (path !== undefined) return [{ kind: 'move-process', hierarchy: id, path, pid }]
+    if (stranded === 'leave') return []
+    throw nowhereToGo(hierarchy, desired, pid)
+  })
+}
+
+/** Kernel: only the root holds processes and hands controllers down at once. */
+function takesProcesses(cgroup: ObservedCgroup | undefined): boolean {
+  if (cgroup === undefined) return false
+  const isRoot = knobValue(cgroup, TYPE) === undefined
+  return isRoot || controllerNames(knobValue(cgroup, SUBTREE_CONTROL)).length === 0
+}
+
+function nowhereToGo(
+  { mountPoint }: ObservedHierarchy,
+  desired: Pick<Desired, 'id' | 'parent'>,
+  pid: number,
+): CgroupError {
+  const path = `${mountPoint}${sandboxPaths(desired).sandbox}`
+  return new CgroupError(
+    'ERR_VMCG_BUSY',
+    `${desired.id}: process ${pid} in ${path} has nowhere to go: where it came from is not known or gone, and ${desired.parent} hands controllers down, so that it takes no processes`,
+    {
+      path,
+      value: String(pid),
+      hint: `move it: echo ${pid} > ${mountPoint}/<another cgroup>/cgroup.procs; or end it: destroy({ processes: 'kill' })`,
+    },
+  )
+}
+
+/** Of a teardown, only the moves, and only of those that are meant: the cgroups stay. */
+export function drainOf(teardown: Plan, isMeant: (id: number) => boolean): Plan {
   const stages = teardown.stages.map(({ name, operations }) => ({
     name,
-    operations: operations.flatMap((operation) => {
+    operations: operations.flatMap((operation): readonly Operation[] => {
+      if (operation.kind === 'move-process') return isMeant(operation.pid) ? [operation] : []
       if (operation.kind !== 'move-threads') return []
       const tids = operation.tids.filter(isMeant)
       return tids.length === 0 ? [] : [{ ...operation, tids }]
@@ -63,33 +149,25 @@ export function drainOf(teardown: Plan, isMeant: (tid: number) => boolean): Plan
   return { ...teardown, stages: stages.filter(({ operations }) => operations.length > 0) }
 }
 
-function drainTargets(
-  hierarchy: ObservedHierarchy,
-  path: string,
-  parent: string,
-  originOf: (tid: number) => Readonly<Record<string, string>> | undefined,
-): ReadonlyMap<string, readonly number[]> {
-  const targets = new Map<string, number[]>()
-  for (const tid of hierarchy.cgroups[path]?.tids ?? []) {
-    const origin = originOf(tid)?.[hierarchy.id]
-    const target = origin !== undefined && origin in hierarchy.cgroups ? origin : parent
-    targets.set(target, [...(targets.get(target) ?? []), tid])
-  }
-  return targets
+/** The cgroups that must be observed for a teardown, beyond those that planning a sandbox looks at. */
+export function originPaths(
+  origins: readonly Readonly<Record<string, string>>[],
+  hierarchy: string,
+): readonly string[] {
+  return [...new Set(origins.flatMap((paths) => paths[hierarchy] ?? []))]
 }
 
-/** The cgroups that must be observed for a teardown, beyond those that planning a sandbox looks at. */
-export function originPaths(origins: Origins, hierarchy: string): readonly string[] {
-  return [...new Set([...origins.values()].flatMap((paths) => paths[hierarchy] ?? []))]
-}
+const LISTS = ['cpuset.cpus', 'cpuset.cpus.effective']
 
 /** The threads that the leaf's quota, or a cpuset narrower than the sandbox's, holds back. */
 export function limitedThreads(where: Pick<Desired, 'id' | 'parent'>, observed: Observed): readonly number[] {
   const { sandbox, vcpu } = sandboxPaths(where)
   const limited = observed.hierarchies.flatMap(({ cgroups }) => {
     const leaf = cgroups[vcpu]
-    const hasQuota = Number(knobValue(leaf, 'cpu.cfs_quota_us') ?? -1) >= 0
-    const isNarrow = knobValue(leaf, 'cpuset.cpus') !== knobValue(cgroups[sandbox], 'cpuset.cpus')
+    const hasQuota =
+      Number(knobValue(leaf, 'cpu.cfs_quota_us') ?? -1) >= 0 ||
+      !(knobValue(leaf, 'cpu.max') ?? 'max').startsWith('max')
+    const isNarrow = LISTS.some((list) => knobValue(leaf, list) !== knobValue(cgroups[sandbox], list))
     return hasQuota || isNarrow ? (leaf?.tids ?? []) : []
   })
   return [...new Set(limited)]
