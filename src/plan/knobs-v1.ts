@@ -3,7 +3,7 @@ import type { LinuxResources } from '../model/generated/oci'
 import { placeOf } from '../model/resources/keyed-lines'
 import type { KnobWrite, ObservedKnobs } from '../model/resources/knob'
 import { resourceWrites } from '../model/resources/resource-writes'
-import { splitByVersion, VERSIONS, versionsOf } from '../model/resources/split-by-version'
+import { splitByVersion, versionsOf } from '../model/resources/split-by-version'
 import type { Desired, ManagedKnob } from './desired'
 import { type OwnCgroup, ownCgroups } from './own-cgroups'
 import type { PlanBuilder } from './plan-builder'
@@ -16,8 +16,9 @@ import type { PlanBuilder } from './plan-builder'
  * @throws what `resourceWrites` throws; `ERR_VMCG_NO_CONTROLLER` for a limit whose controller the sandbox does not have.
  */
 export function planKnobs(builder: PlanBuilder, desired: Desired): void {
-  const parts = splitByVersion(desired.resources, versionsOf(builder.hierarchies))
-  for (const version of VERSIONS) {
+  const versions = versionsOf(builder.hierarchies)
+  const parts = splitByVersion(desired.resources, versions)
+  for (const version of versions.mounted) {
     const hierarchies = builder.hierarchies.filter((hierarchy) => hierarchy.version === version)
     for (const own of ownCgroups(desired, parts[version], version)) {
       const { path, resources } = own

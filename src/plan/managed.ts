@@ -1,6 +1,6 @@
 import type { LinuxResources } from '../model/generated/oci'
 import { placeOf } from '../model/resources/keyed-lines'
-import { splitByVersion, VERSIONS, type Versions } from '../model/resources/split-by-version'
+import { splitByVersion, type Versions } from '../model/resources/split-by-version'
 import { unlimitedValue } from '../model/resources/unlimited'
 import { type Desired, type ManagedKnob, sandboxPaths } from './desired'
 import { askedPlaces } from './knobs-v1'
@@ -63,7 +63,7 @@ export function managedWithoutLifted(
 ): readonly ManagedKnob[] {
   const parts = splitByVersion(desired.resources, versions)
   const asked = new Set(
-    VERSIONS.flatMap((version) =>
+    versions.mounted.flatMap((version) =>
       ownCgroups({ ...desired, vcpus: [] }, parts[version], version).flatMap(({ path, resources }) =>
         askedPlaces(resources, version).map((place) => `${path}\0${place}`),
       ),

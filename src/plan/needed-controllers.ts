@@ -36,7 +36,7 @@ export function neededControllers(
 
 function askedKnobs(resources: LinuxResources, versions: Versions): readonly Knob[] {
   const parts = splitByVersion(resources, versions)
-  return [...knobsOf(parts[1], 1), ...knobsOf(parts[2], 2)]
+  return versions.mounted.flatMap((version) => knobsOf(parts[version], version))
 }
 
 /** An empty list of CPUs asks for nothing. */

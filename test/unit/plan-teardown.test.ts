@@ -73,7 +73,7 @@ it('parts the threads of one cgroup by where they came from', () => {
 
 it('gives a thread that was put in by hand back to where that one came from', () => {
   const threadOrigins = new Map([[103, { cpu: '/session' }]])
-  const { stages } = planTeardown(desired(), observed([withOrigin('cpu')], []), new Map(), threadOrigins)
+  const { stages } = planTeardown(desired(), observed([withOrigin('cpu')], []), new Map(), { threadOrigins })
   expect(stages[0]?.operations).toMatchObject([
     { path: '/kata', tids: [102] },
     { path: '/session', tids: [103] },
@@ -101,11 +101,7 @@ it.each([
 })
 
 it('wants those cgroups observed that processes came from', () => {
-  const origins = new Map([
-    [VMM, { cpu: '/session', cpuset: '/' }],
-    [200, { cpu: '/session' }],
-    [300, { cpu: '/other' }],
-  ])
+  const origins = [{ cpu: '/session', cpuset: '/' }, { cpu: '/session' }, { cpu: '/other' }]
   expect(originPaths(origins, 'cpu')).toEqual(['/session', '/other'])
   expect(originPaths(origins, 'cpuset')).toEqual(['/'])
   expect(originPaths(origins, 'memory')).toEqual([])

@@ -12,13 +12,12 @@ export interface Versions {
 export function versionsOf(
   hierarchies: readonly { readonly version: 1 | 2; readonly controllers: readonly string[] }[],
 ): Versions {
+  const used = hierarchies.filter(({ controllers }) => controllers.length > 0)
   return {
-    of: (name) => hierarchies.find(({ controllers }) => controllers.includes(name))?.version,
-    mounted: hierarchies.filter(({ controllers }) => controllers.length > 0).map(({ version }) => version),
+    of: (name) => used.find(({ controllers }) => controllers.includes(name))?.version,
+    mounted: [...new Set(used.map(({ version }) => version))].sort(),
   }
 }
-
-export const VERSIONS = [1, 2] as const
 
 /** What is asked of the controllers of each version. */
 export interface ResourcesByVersion {
