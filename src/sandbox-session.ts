@@ -11,6 +11,7 @@ import { settle } from './engine/settle'
 import { type CgroupStats, readCgroupStats } from './host/cgroup-stats'
 import type { Host } from './host/detect'
 import { cgroupPaths, identifyIn } from './host/identify'
+import { kernelThreadsOf } from './host/kernel-threads'
 import { isSameProcess, rememberProcess } from './host/origins'
 import { isRealtimeProcess, isRealtimeThread, isSameThread, readLineage, readStartTime } from './host/process'
 import { reachableOrigins } from './host/rootless'
@@ -99,6 +100,16 @@ export class SandboxSession {
     const thread = this.#state.threads.find((other) => other.tid === pid && isSameThread(other))
     const origins = await this.#originsOutside(found.origins, known ?? thread)
     await this.#save({ processes: [...others, { ...found, origins }] })
+  }
+
+  /** Remembers the kernel's own threads that work for the VMM: they belong where its other threads are. */
+  async rememberKernelThreads(options: SubmitOptions): Promise<void> {
+    const vmm = this.#livingVmm
+    if (vmm === undefined) return
+    for (const pid of await kernelThreadsOf(this.#roots, vmm.pid, options)) {
+      const isKnown = this.#state.processes.some((known) => known.pid === pid && isSameProcess(known))
+      if (!isKnown) await this.remember(pid, 'helper')
+    }
   }
 
   /** Who is in the sandbox already came from where it was before that, or from nobody knows where. */

@@ -26,7 +26,8 @@ export function listThreads(look: SandboxLook, paths: SandboxPaths): readonly Sa
   return observed.processes.flatMap(({ pid, threads }) =>
     threads.map(({ tid, name }): SandboxThread => {
       const cgroups = Object.fromEntries(places.map(([id, place]) => [id, place.get(tid) ?? null]))
-      if (pid !== desired.vmm) return { tid, pid, name, role: 'helper', cgroups }
+      if (pid !== desired.vmm)
+        return { tid, pid, name, role: name === `vhost-${desired.vmm}` ? 'vhost' : 'helper', cgroups }
       if (vcpus.has(tid)) return { tid, pid, name, role: 'vcpu', cgroups }
       if (iothreads.has(tid)) return { tid, pid, name, role: 'iothread', cgroups }
       return { tid, pid, name, role: name.startsWith('vhost-') ? 'vhost' : 'emulator', cgroups }

@@ -253,6 +253,7 @@ export class Sandbox {
 
   async #settle(wanted: Wanted, from: MergedFrom, options: ApplyOptions): Promise<Report> {
     const hypervisor = this.#hypervisor?.hypervisor
+    await this.#gate.session.rememberKernelThreads(options)
     return this.#gate.reported(await this.#gate.session.apply(wanted, from, hypervisor, options))
   }
 

@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs'
+import { Roots } from '../../src/engine/lane'
+import { kernelThreadsOf } from '../../src/host/kernel-threads'
+import { Bench } from '../support/bench'
+import { tasksOf } from '../support/cgroup-v1'
+import { describeWith } from '../support/require'
+
+jest.setTimeout(60_000)
+
+let bench: Bench
+
+beforeEach(() => {
+  bench = new Bench()
+})
+afterEach(() => bench.clear())
+
+describeWith(['root', 'kvm', 'qemu', 'nasm'], "the kernel's threads that work for a VMM", () => {
+  test('are found by its pid', async () => {
+    const qemu = await bench.qemu()
+    // It answers once its machine has been made.
+    const hypervisor = await bench.connect(qemu)
+    const pid = hypervisor.pid()
+    const found = await kernelThreads(pid)
+    expect(found.map((thread) => readFileSync(`/proc/${thread}/comm`, 'utf8').trimEnd())).toContain(
+      `kvm-pit/${pid}`,
+    )
+  })
+
+  test('are none for a process that is no VMM', async () => {
+    expect(await kernelThreads(process.pid)).toEqual([])
+  })
+
+  test('are placed with its other threads, and go back to where they were', async () => {
+    const qemu = await bench.qemu()
+    const sandbox = await bench.sandbox()
+    await sandbox.attach(await bench.connect(qemu))
+    await sandbox.apply()
+    const [pit = 0] = await kernelThreads(qemu.pid)
+    expect(tasksOf('cpu', `${bench.parent}/vm`)).toContain(pit)
+    expect((await sandbox.threads()).find(({ tid }) => tid === pit)?.role).toBe('helper')
+    const { moved } = await sandbox.destroy()
+    expect(moved.map(({ tid }) => tid)).toContain(pit)
+    expect(tasksOf('cpu', '/')).toContain(pit)
+  })
+})
+
+async function kernelThreads(pid: number): Promise<readonly number[]> {
+  const roots = new Roots()
+  try {
+    return await kernelThreadsOf(roots, pid)
+  } finally {
+    roots.close()
+  }
+}
