@@ -10,7 +10,7 @@ export interface Why {
 
 type Kind = Operation['kind'] | typeof SUBTREE_CONTROL | typeof TYPE
 
-/** By what was tried and the kernel's errno; `directory` is the cgroup's, `above` that of the one above it. */
+/** By what was tried and the kernel's errno, as Node names it (EOPNOTSUPP is ENOTSUP); `directory` is the cgroup's, `above` that of the one above it. */
 const REASONS: Partial<Record<Kind, Readonly<Record<string, (directory: string, above: string) => Why>>>> = {
   [SUBTREE_CONTROL]: {
     EBUSY: (directory) => ({
@@ -26,7 +26,7 @@ const REASONS: Partial<Record<Kind, Readonly<Record<string, (directory: string, 
       reason: 'the kernel does not know one of these controllers, and takes the whole line or none of it',
       hint: 'cat /proc/cgroups',
     }),
-    EOPNOTSUPP: (directory) => ({
+    ENOTSUP: (directory) => ({
       reason: 'only cpu, cpuset, perf_event and pids can be handed down where threads are told apart',
       hint: `cat ${directory}/cgroup.type`,
     }),
@@ -36,7 +36,7 @@ const REASONS: Partial<Record<Kind, Readonly<Record<string, (directory: string, 
     }),
   },
   [TYPE]: {
-    EOPNOTSUPP: (directory, above) => ({
+    ENOTSUP: (directory, above) => ({
       reason:
         'it holds somebody already, or the cgroup above it hands down controllers that cannot tell threads apart',
       hint: `cat ${directory}/cgroup.procs ${above}/cgroup.subtree_control`,
@@ -47,7 +47,7 @@ const REASONS: Partial<Record<Kind, Readonly<Record<string, (directory: string, 
       reason: 'it hands controllers down, and the kernel puts no processes into such a cgroup',
       hint: `cat ${directory}/cgroup.subtree_control`,
     }),
-    EOPNOTSUPP: (directory) => ({
+    ENOTSUP: (directory) => ({
       reason: 'that cgroup is beside threaded ones, and can hold nobody',
       hint: `cat ${directory}/cgroup.type`,
     }),
@@ -58,7 +58,7 @@ const REASONS: Partial<Record<Kind, Readonly<Record<string, (directory: string, 
     }),
   },
   'move-threads': {
-    EOPNOTSUPP: (directory) => ({
+    ENOTSUP: (directory) => ({
       reason: 'its process is in another part of the tree, and a thread cannot leave its process there',
       hint: `move the process first: echo <pid> > ${directory}/cgroup.procs`,
     }),

@@ -31,3 +31,8 @@ const KERNEL_NAME = new RegExp(
 export function isKernelFileName(name: string): boolean {
   return KERNEL_NAME.test(name)
 }
+
+/** True for the name of a controller that some kernel has. */
+export function isControllerName(name: string): boolean {
+  return CONTROLLERS.includes(name)
+}

@@ -1,3 +1,4 @@
+import { isControllerName } from '../model/kernel-names'
 import { controllerNames } from '../model/unified'
 import { CONTROLLERS, SUBTREE_CONTROL, TYPE } from './after-v2'
 import { knobValue, type ObservedHierarchy, parentPath } from './observed'
@@ -30,6 +31,7 @@ function subtreeErrno(cgroups: Cgroups, path: string, value: string): number {
   const names = controllerNames(value)
   if (!names.every((name) => /^[+-]\w+$/.test(name))) return EINVAL
   const added = names.filter((name) => name.startsWith('+')).map((name) => name.slice(1))
+  if (!added.every(isControllerName)) return EINVAL
   if (!added.every((name) => available.includes(name))) return ENOENT
   const type = knobValue(cgroup, TYPE)
   if (type === undefined) return 0
