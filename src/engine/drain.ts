@@ -127,7 +127,7 @@ function busy(plan: Plan): CgroupError {
   const path = inTheWay === undefined ? '' : `${plan.mounts[inTheWay.hierarchy] ?? ''}${inTheWay.path}`
   return new CgroupError(
     'ERR_VMCG_BUSY',
-    `sandbox ${plan.sandbox}: ${path} is still in use after ${DEADLINE_MS} ms`,
+    `${plan.sandbox}: ${path} is still in use after ${DEADLINE_MS} ms`,
     { path, hint: `cat ${path}/tasks; ls -d ${path}/*/` },
   )
 }

@@ -40,7 +40,7 @@ function withoutLists({ cpu, ...others }: LinuxResources): LinuxResources {
 function noController(id: string, controller: string, file: string): VmcgError {
   return new VmcgError(
     'ERR_VMCG_NO_CONTROLLER',
-    `sandbox ${id}: ${file} is asked for, and ${controller} is not mounted`,
+    `${id}: ${file} is asked for, and ${controller} is not mounted`,
     {
       value: controller,
       hint: `mount the controller, or leave the limit out: cat /proc/cgroups`,

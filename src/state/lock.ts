@@ -81,7 +81,7 @@ function busy(path: string, timeoutMs: number): VmcgError {
   const who = holder === undefined ? 'another process' : `process ${holder}`
   return new VmcgError(
     'ERR_VMCG_BUSY',
-    `${who} has been working on this sandbox for over ${timeoutMs} ms (${path})`,
+    `${who} has been working on these cgroups for over ${timeoutMs} ms (${path})`,
     {
       path,
       hint: holder === undefined ? undefined : `ps -p ${holder} -o pid,etime,args`,
