@@ -60,12 +60,9 @@ export class SessionGate {
     const directory = options.stateDir ?? defaultStateDirectory()
     const store = new SandboxStore(directory, { driver: 'cgroupfs', parent: key.parent, id: key.id })
     const timeoutMs = options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS
-    return store.locked({ timeoutMs, signal: options.signal }, async (lock) => {
+    return store.locked({ timeoutMs, signal: options.signal }, async () => {
       const stored = await store.read()
-      if (stored === undefined && options.mustExist === true) {
-        await store.remove(lock)
-        throw notThere(key, directory)
-      }
+      if (stored === undefined && options.mustExist === true) throw notThere(key, directory)
       if (stored !== undefined && stored.hasLeaf !== key.hasLeaf) throw otherKind(stored)
       const state = stored ?? store.fresh(key)
       const session = new SandboxSession(host, store, state)
@@ -75,7 +72,6 @@ export class SessionGate {
         return begun
       } catch (error) {
         session.close()
-        if (stored === undefined) lock.removeFile()
         throw error
       }
     })
@@ -117,7 +113,6 @@ export class SessionGate {
     return this.#locked({ signal }, async (lock) => {
       const stored = await this.#store.read()
       if (stored?.nonce !== this.session.state.nonce) {
-        if (stored === undefined) lock.removeFile()
         return { sandbox: this.session.state.id, moved: [], removed: [], unlimited: [] }
       }
       await this.session.reload()
