@@ -52,6 +52,19 @@ export function managerHierarchies(
   return joined
 }
 
+/**
+ * The v1 hierarchy of one controller, for what a manager does with that alone.
+ *
+ * @param only ids of the hierarchies to keep to; empty: all.
+ * @throws as {@link managerHierarchies}.
+ */
+export function controllerHierarchy(host: Host, name: string, only: readonly string[]): Hierarchy {
+  const hierarchy = host.controller(name)
+  if (hierarchy === undefined) throw missing(host, name)
+  if (only.length > 0 && !only.includes(hierarchy.id)) throw notTakenOver(name, only)
+  return usable(hierarchy, name)
+}
+
 function notTakenOver(name: string, only: readonly string[]): VmcgError {
   return new VmcgError(
     'ERR_VMCG_NO_CONTROLLER',
