@@ -1,6 +1,7 @@
 export type { DestroyReport } from './engine/drain'
 export type { OperationOutcome } from './engine/execute'
-export type { LeftThread, PutBackThread, Report } from './engine/report'
+export type { MovedThread } from './engine/moves'
+export type { LeftThread, Report } from './engine/report'
 export {
   CgroupError,
   isVmcgError,

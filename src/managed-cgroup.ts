@@ -5,8 +5,10 @@ import { delegatedHost, rootless } from './host/rootless'
 import { managedDevices } from './manager-devices'
 import type { CgroupManagerConfig } from './manager-options'
 import type { ManagedPlace } from './manager-path'
+import { checkId, checkList } from './model/argument'
 import type { DeviceUse } from './model/devices/device-use'
 import type { LinuxResources } from './model/generated/oci'
+import { resourceWrites } from './model/resources/resource-writes'
 import { parentPath } from './plan/observed'
 import { nothingToDo, type Plan } from './plan/operations'
 import type { Wanted } from './sandbox-look'
@@ -54,7 +56,7 @@ export class ManagedCgroup {
       const begun = begin(cgroup)
       if (isPowerless)
         gate.log.debug({ path }, 'rootless, and no cgroup was given to this user: nothing is limited')
-      else if (!mustExist) await cgroup.plan(begun.config.resources, config)
+      if (!mustExist) await cgroup.plan(begun.config.resources, config)
       return begun
     })
   }
@@ -65,12 +67,18 @@ export class ManagedCgroup {
   }
 
   async plan(resources: LinuxResources, options: ActOptions): Promise<Plan> {
-    if (this.#isPowerless) return nothingToDo(this.gate.session.state.id)
+    if (this.#isPowerless) {
+      this.#refuseInvalid(resources)
+      return nothingToDo(this.gate.session.state.id)
+    }
     return this.gate.session.plan(this.#wanted(resources), undefined, options)
   }
 
   async settle(resources: LinuxResources, options: ApplyOptions): Promise<Report> {
-    if (this.#isPowerless) return nothingDone(this.gate.session.state.id)
+    if (this.#isPowerless) {
+      this.#refuseInvalid(resources)
+      return nothingDone(this.gate.session.state.id)
+    }
     const { merge } = this.gate.session.state
     const memory = { containers: [], merge }
     return this.gate.reported(
@@ -78,8 +86,30 @@ export class ManagedCgroup {
     )
   }
 
+  async add(pid: number, options: ActOptions): Promise<Report> {
+    checkId('a pid', pid)
+    const { session } = this.gate
+    if (this.#isPowerless) return nothingDone(session.state.id)
+    const isKnown = session.state.processes.some((known) => known.pid === pid)
+    await session.remember(pid, 'helper')
+    return this.#settleOrRelease(isKnown ? [] : [pid], options)
+  }
+
+  async addThreads(tids: readonly number[], options: ActOptions): Promise<Report> {
+    checkList('tids', tids)
+    for (const tid of tids) checkId('a tid', tid)
+    const { session } = this.gate
+    if (this.#isPowerless) return nothingDone(session.state.id)
+    const known = session.state.threads.map(({ tid }) => tid)
+    await session.rememberThreads(tids)
+    return this.#settleOrRelease(
+      tids.filter((tid) => !known.includes(tid)),
+      options,
+    )
+  }
+
   /** Who cannot be in all of the hierarchies is in none: else every call after this one would fail because of it. */
-  async settleOrRelease(added: readonly number[], options: ActOptions): Promise<Report> {
+  async #settleOrRelease(added: readonly number[], options: ActOptions): Promise<Report> {
     try {
       return await this.settle(this.applied, options)
     } catch (error) {
@@ -105,6 +135,12 @@ export class ManagedCgroup {
   /** The device rules that resources and these uses come to; null where devices are not controlled. */
   deviceRules(resources: LinuxResources, uses: readonly DeviceUse[]): Wanted['devices'] {
     return managedDevices(resources, uses, this.#config.hypervisorDevices, this.gate.log)
+  }
+
+  /** What nobody could apply is refused also where nothing is: it would be found out on the next host only. */
+  #refuseInvalid(resources: LinuxResources): void {
+    this.#wanted(resources)
+    resourceWrites(resources, { version: 1 })
   }
 
   #wanted(resources: LinuxResources): Wanted {

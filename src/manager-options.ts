@@ -2,6 +2,7 @@ import { VmcgError } from './errors'
 import type { HypervisorDevicesOptions } from './host/devices'
 import type { Logger } from './log'
 import type { LinuxResources } from './model/generated/oci'
+import { short } from './model/quote'
 import type { ActOptions } from './sandbox-options'
 
 export interface CgroupManagerConfig extends ActOptions {
@@ -61,7 +62,7 @@ export function checkedJson(json: ManagerJson | string): ManagerJson {
   const stateDir = field('stateDir')
   if (field('version') !== 1 || typeof path !== 'string' || typeof stateDir !== 'string') {
     throw new VmcgError('ERR_VMCG_INVALID_ARGUMENT', 'this is not what CgroupManager.toJSON() gave', {
-      value: JSON.stringify(value),
+      value: short(value),
     })
   }
   return { version: 1, path, stateDir }

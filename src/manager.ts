@@ -1,12 +1,13 @@
 import { inspect } from 'node:util'
+import { checkOpenOptions } from './checked-options'
 import type { DestroyReport } from './engine/drain'
-import { freeze, thaw } from './engine/freezer-v1'
 import type { Report } from './engine/report'
 import type { CgroupStats } from './host/cgroup-stats'
 import { detectHost } from './host/detect'
 import { deviceAt } from './host/devices'
 import { ManagedCgroup } from './managed-cgroup'
 import { deviceToRemove, refuseIdleRemoval } from './manager-devices'
+import { setFrozen } from './manager-freezer'
 import {
   type CgroupManagerConfig,
   type CpusetOptions,
@@ -15,10 +16,12 @@ import {
   type ManagerJson,
 } from './manager-options'
 import { type ManagedPlace, managedPlace } from './manager-path'
-import { containerResources } from './model/container'
+import { checkObject, checkOptionalText } from './model/argument'
+import { checkedResources } from './model/container'
 import { deviceRule } from './model/device-rule'
 import { addDeviceUse, isDeviceInUse, removeDeviceUse } from './model/devices/device-use'
 import type { LinuxResources } from './model/generated/oci'
+import { checkPlan } from './plan/checked-plan'
 import type { Plan } from './plan/operations'
 import type { ActOptions, ApplyOptions, DestroyOptions } from './sandbox-options'
 import type { SessionGate } from './session-gate'
@@ -43,7 +46,7 @@ export class CgroupManager {
     this.#cgroup = cgroup
     this.#gate = cgroup.gate
     this.#stateDir = config.stateDir ?? defaultStateDirectory()
-    this.#resources = checkedResources(config.resources ?? cgroup.applied)
+    this.#resources = checkedResources(config.resources === undefined ? cgroup.applied : config.resources)
   }
 
   /**
@@ -55,6 +58,7 @@ export class CgroupManager {
    *   what `resourceWrites` and the device rules throw.
    */
   static async create(config: CgroupManagerConfig): Promise<CgroupManager> {
+    checkOpenOptions(config, 'the config')
     return CgroupManager.#open(managedPlace(config, detectHost()), config)
   }
 
@@ -69,6 +73,7 @@ export class CgroupManager {
     options: Omit<CgroupManagerConfig, 'cgroupsPath' | 'id' | 'paths' | 'stateDir'> = {},
   ): Promise<CgroupManager> {
     const { path, stateDir } = checkedJson(json)
+    checkOpenOptions(options)
     return CgroupManager.#open({ path, takenOver: [] }, { ...options, stateDir }, true)
   }
 
@@ -92,14 +97,11 @@ export class CgroupManager {
    * Puts a process into the cgroup, in every hierarchy, making what is missing. Limits stay as the last `apply()` left
    * them.
    *
-   * @throws `ERR_VMCG_VM_GONE` when there is no such process; what `apply()` throws.
+   * @throws `ERR_VMCG_VM_GONE` when there is no such process; what `apply()` throws. A user to whom no cgroup was given
+   *   gets neither: nothing is done.
    */
   add(pid: number, options: ActOptions = {}): Promise<Report> {
-    return this.#gate.act(options, async () => {
-      const isKnown = this.#gate.session.state.processes.some((known) => known.pid === pid)
-      await this.#gate.session.remember(pid, 'helper')
-      return this.#cgroup.settleOrRelease(isKnown ? [] : [pid], options)
-    })
+    return this.#gate.act(options, () => this.#cgroup.add(pid, options))
   }
 
   /**
@@ -108,14 +110,7 @@ export class CgroupManager {
    * @throws `ERR_VMCG_VM_GONE` for a thread that is not there; what `apply()` throws.
    */
   addThreads(tids: readonly number[], options: ActOptions = {}): Promise<Report> {
-    return this.#gate.act(options, async () => {
-      const known = this.#gate.session.state.threads.map(({ tid }) => tid)
-      await this.#gate.session.rememberThreads(tids)
-      return this.#cgroup.settleOrRelease(
-        tids.filter((tid) => !known.includes(tid)),
-        options,
-      )
-    })
+    return this.#gate.act(options, () => this.#cgroup.addThreads(tids, options))
   }
 
   /** What `apply()` would do now. Writes nothing. @throws what planning throws, as `apply()` */
@@ -138,6 +133,7 @@ export class CgroupManager {
    */
   apply(resources?: LinuxResources, options: ApplyOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
+      checkPlan(options.plan)
       const wanted = resources === undefined ? this.#resources : checkedResources(resources)
       const report = await this.#cgroup.settle(wanted, options)
       this.#resources = wanted
@@ -168,20 +164,16 @@ export class CgroupManager {
   /**
    * Stops every thread, and waits until it is stopped.
    *
-   * @throws `ERR_VMCG_NO_CONTROLLER` without a freezer; `ERR_VMCG_BUSY` for what does not stop, which runs on then.
+   * @throws `ERR_VMCG_NO_CONTROLLER` without a freezer; `ENOENT` before `add()` or `apply()` have made the cgroup;
+   *   `ERR_VMCG_FOREIGN_CGROUP`; `ERR_VMCG_BUSY` for what does not stop, which runs on then.
    */
   freeze(options: ActOptions = {}): Promise<void> {
-    return this.#gate.act(options, async () => {
-      const { roots, host, paths } = this.#gate.session
-      await freeze(roots, host.hierarchies, paths.sandbox, options)
-    })
+    return this.#gate.act(options, () => setFrozen(this.#gate.session, true, options))
   }
 
+  /** Lets every thread go on. @throws as `freeze()`; `ERR_VMCG_BUSY` where a cgroup above holds it frozen */
   thaw(options: ActOptions = {}): Promise<void> {
-    return this.#gate.act(options, async () => {
-      const { roots, host, paths } = this.#gate.session
-      await thaw(roots, host.hierarchies, paths.sandbox, options)
-    })
+    return this.#gate.act(options, () => setFrozen(this.#gate.session, false, options))
   }
 
   /**
@@ -193,6 +185,7 @@ export class CgroupManager {
    */
   addDevice(path: string, options: DeviceOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
+      checkOptionalText('owner', options.owner)
       const { session } = this.#gate
       const rule = deviceRule(deviceAt(path, options.access))
       return this.#cgroup.settleDevices(
@@ -212,6 +205,7 @@ export class CgroupManager {
    */
   removeDevice(path: string, options: DeviceOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
+      checkOptionalText('owner', options.owner)
       const { session } = this.#gate
       const rule = deviceToRemove(path, options, session.state.devices)
       const left = removeDeviceUse(session.state.devices, { owner: options.owner ?? '', rule })
@@ -229,10 +223,12 @@ export class CgroupManager {
    *
    * @throws as `apply()`
    */
-  setCpuset({ cpus, mems }: CpusetOptions, options: ActOptions = {}): Promise<Report> {
-    const lists = { ...(cpus !== undefined && { cpus }), ...(mems !== undefined && { mems }) }
+  async setCpuset(lists: CpusetOptions, options: ActOptions = {}): Promise<Report> {
+    checkObject('the lists of a cpuset', lists)
+    const { cpus, mems } = lists
+    const given = { ...(cpus !== undefined && { cpus }), ...(mems !== undefined && { mems }) }
     const withLists = (resources: LinuxResources): LinuxResources =>
-      checkedResources({ ...resources, cpu: { ...resources.cpu, ...lists } })
+      checkedResources({ ...resources, cpu: { ...resources.cpu, ...given } })
     return this.#gate.act(options, async () => {
       const report = await this.#cgroup.settle(withLists(this.#cgroup.applied), options)
       this.#resources = withLists(this.#resources)
@@ -288,9 +284,4 @@ export class CgroupManager {
     const { path } = this.config
     return `CgroupManager ${path} in ${Object.keys(this.paths).join(' ') || 'no hierarchy yet'}`
   }
-}
-
-/** A frozen copy, of the right types. */
-function checkedResources(resources: LinuxResources): LinuxResources {
-  return containerResources({ id: 'resources', spec: { linux: { resources } } }).resources ?? {}
 }

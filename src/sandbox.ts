@@ -1,15 +1,18 @@
 import { inspect } from 'node:util'
+import { checkActOptions, checkOpenOptions } from './checked-options'
 import type { DestroyReport } from './engine/drain'
 import type { Report } from './engine/report'
 import { detectHost } from './host/detect'
 import { sandboxHierarchies } from './host/sandbox-hierarchies'
 import type { SandboxStats } from './host/stats'
-import type { Hypervisor } from './hypervisor/hypervisor'
+import { checkHypervisor, type Hypervisor } from './hypervisor/hypervisor'
+import { checkList, checkText } from './model/argument'
 import { type ContainerConfig, type ContainerResources, containerResources } from './model/container'
 import { mergeContainerResources } from './model/merge'
 import { checkParentPath } from './model/parent-path'
 import { checkSandboxId } from './model/sandbox-id'
 import { unappliedFields } from './model/unapplied'
+import { checkPlan } from './plan/checked-plan'
 import type { Plan } from './plan/operations'
 import { type ListedSandbox, type ListOptions, listSandboxes, type UnreadableState } from './sandbox-list'
 import type { Wanted } from './sandbox-look'
@@ -57,6 +60,8 @@ export class Sandbox {
    *   `ERR_VMCG_FOREIGN_CGROUP` (its cgroups exist and are somebody else's), `ERR_VMCG_BUSY`.
    */
   static async create(options: SandboxOptions): Promise<Sandbox> {
+    checkOpenOptions(options)
+    if (options.containers !== undefined) checkList('containers', options.containers)
     const id = checkSandboxId(options.id)
     const parent = checkParentPath(options.parent ?? DEFAULT_PARENT)
     const host = detectHost()
@@ -79,6 +84,7 @@ export class Sandbox {
    *   `ERR_VMCG_INVALID_ID`, `ERR_VMCG_INVALID_PATH` (parent), `ERR_VMCG_STATE`, `ERR_VMCG_BUSY`.
    */
   static async load(id: string, options: LoadOptions = {}): Promise<Sandbox> {
+    checkOpenOptions(options)
     const parent = checkParentPath(options.parent ?? DEFAULT_PARENT)
     const key = { parent, id: checkSandboxId(id), hasLeaf: true }
     return SessionGate.open(detectHost(), key, { ...options, mustExist: true }, async (gate) => {
@@ -98,7 +104,8 @@ export class Sandbox {
    *
    * @throws `ERR_VMCG_STATE` for a state directory that others could write to.
    */
-  static list(options: ListOptions = {}): Promise<readonly (ListedSandbox | UnreadableState)[]> {
+  static async list(options: ListOptions = {}): Promise<readonly (ListedSandbox | UnreadableState)[]> {
+    checkOpenOptions(options)
     return listSandboxes(options)
   }
 
@@ -129,6 +136,7 @@ export class Sandbox {
   /** Forgets a container; unknown ids are ignored. In memory only: `apply()` lifts or lowers what it asked for. */
   removeContainer(id: string): void {
     this.#gate.refuseClosed()
+    checkText("a container's id", id)
     this.#containers.delete(id)
   }
 
@@ -140,6 +148,7 @@ export class Sandbox {
    */
   attach(hypervisor: Hypervisor, options: AttachOptions = {}): Promise<void> {
     return this.#gate.act(options, async () => {
+      checkHypervisor(hypervisor)
       await this.#gate.session.remember(hypervisor.pid(), 'vmm')
       const before = this.#hypervisor
       this.#hypervisor = { hypervisor, isOwn: options.own ?? true }
@@ -178,6 +187,7 @@ export class Sandbox {
    */
   apply(options: ApplyOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
+      checkPlan(options.plan)
       const containers = [...this.#containers.values()].map(({ id, resources }) => ({
         id,
         resources: resources ?? null,
@@ -202,12 +212,14 @@ export class Sandbox {
   /** CPU time and throttling of each role, in microseconds, and the quota in force. */
   async stats(options: ActOptions = {}): Promise<SandboxStats> {
     this.#gate.refuseClosed()
+    checkActOptions(options)
     return this.#gate.session.stats(options)
   }
 
   /** Every thread of the VMM and its helpers, with its role and where it is. */
   async threads(options: ActOptions = {}): Promise<readonly SandboxThread[]> {
     this.#gate.refuseClosed()
+    checkActOptions(options)
     return this.#gate.session.threads(this.#hypervisor?.hypervisor, options)
   }
 

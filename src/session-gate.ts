@@ -1,8 +1,10 @@
+import { checkActOptions } from './checked-options'
 import type { DestroyReport } from './engine/drain'
 import type { Report } from './engine/report'
 import { VmcgError } from './errors'
 import type { Host } from './host/detect'
 import { defaultLogger, type Logger } from './log'
+import { short } from './model/quote'
 import type { ActOptions, DestroyOptions } from './sandbox-options'
 import { SandboxSession } from './sandbox-session'
 import type { HeldLock } from './state/lock'
@@ -60,22 +62,18 @@ export class SessionGate {
     const directory = options.stateDir ?? defaultStateDirectory()
     const store = new SandboxStore(directory, { driver: 'cgroupfs', parent: key.parent, id: key.id })
     const timeoutMs = options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS
-    return store.locked({ timeoutMs, signal: options.signal }, async (lock) => {
+    return store.locked({ timeoutMs, signal: options.signal }, async () => {
       const stored = await store.read()
-      if (stored === undefined && options.mustExist === true) {
-        await store.remove(lock)
-        throw notThere(key, directory)
-      }
+      if (stored === undefined && options.mustExist === true) throw notThere(key, directory)
       if (stored !== undefined && stored.hasLeaf !== key.hasLeaf) throw otherKind(stored)
-      const state = stored ?? store.fresh(key)
+      const state = stored === undefined ? store.fresh(key) : withTakenOver(stored, key.takenOver ?? [])
       const session = new SandboxSession(host, store, state)
       try {
         const begun = await begin(new SessionGate(session, store, options))
-        if (stored === undefined) await store.write(state)
+        if (state !== stored) await store.write(session.state)
         return begun
       } catch (error) {
         session.close()
-        if (stored === undefined) lock.removeFile()
         throw error
       }
     })
@@ -95,7 +93,8 @@ export class SessionGate {
   }
 
   /** Behind the calls before it, with the state as it is on disk, but without the lock: for what only looks. */
-  look<T>(options: ActOptions, look: () => Promise<T>): Promise<T> {
+  async look<T>(options: ActOptions, look: () => Promise<T>): Promise<T> {
+    checkActOptions(options)
     return this.#queue.run(async () => {
       this.refuseClosed()
       await this.session.reload()
@@ -104,7 +103,8 @@ export class SessionGate {
   }
 
   /** Under the lock, with the state as it is on disk. @throws `ERR_VMCG_DESTROYED` */
-  act<T>(options: ActOptions, act: () => Promise<T>): Promise<T> {
+  async act<T>(options: ActOptions, act: () => Promise<T>): Promise<T> {
+    checkActOptions(options)
     return this.#locked(options, async () => {
       await this.session.reload()
       return act()
@@ -112,12 +112,13 @@ export class SessionGate {
   }
 
   /** Takes everything away; nothing to do where somebody has done so already. */
-  async destroy({ processes = 'move', signal }: DestroyOptions): Promise<DestroyReport> {
+  async destroy(options: DestroyOptions): Promise<DestroyReport> {
+    checkActOptions(options)
+    const { processes = 'move', signal } = options
     if (processes !== 'move' && processes !== 'kill') throw unknownFate(processes)
     return this.#locked({ signal }, async (lock) => {
       const stored = await this.#store.read()
       if (stored?.nonce !== this.session.state.nonce) {
-        if (stored === undefined) lock.removeFile()
         return { sandbox: this.session.state.id, moved: [], removed: [], unlimited: [] }
       }
       await this.session.reload()
@@ -154,6 +155,17 @@ export class SessionGate {
   }
 }
 
+/** With more cgroups taken over beside the first, or instead of those that nobody has made yet. */
+function withTakenOver(state: SandboxState, ids: readonly string[]): SandboxState {
+  const isAllOurs = state.takenOver.length === 0 && state.claimed.length > 0
+  if (isAllOurs || ids.every((id) => state.takenOver.includes(id))) return state
+  return {
+    ...state,
+    takenOver: [...new Set([...state.takenOver, ...ids])],
+    claimed: [...new Set([...state.claimed, ...ids])],
+  }
+}
+
 function notThere({ parent, id }: GateKey, directory: string): VmcgError {
   const path = parent === '/' ? `/${id}` : `${parent}/${id}`
   return new VmcgError(
@@ -169,7 +181,7 @@ function notThere({ parent, id }: GateKey, directory: string): VmcgError {
 
 function unknownFate(processes: unknown): VmcgError {
   return new VmcgError('ERR_VMCG_INVALID_ARGUMENT', "destroy takes processes: 'move' or 'kill'", {
-    value: String(processes),
+    value: short(processes),
   })
 }
 

@@ -1,5 +1,6 @@
 import { CgroupError, errnoName, errnoText, VmcgError } from '../errors'
 import type { Hierarchy } from '../host/hierarchies'
+import { readLineage } from '../host/process'
 import { quote, short } from '../model/quote'
 import { Batch, type OpResult, resultText } from './batch'
 import { type Roots, type SubmitOptions, submit } from './lane'
@@ -7,6 +8,7 @@ import { OpCode } from './native'
 
 const ENOENT = 2
 const ENODEV = 19
+const EOPNOTSUPP = 95
 
 /** True for a cgroup that is not there: ENOENT, or ENODEV where it went between the open and the read. */
 export function isGone(errno: number): boolean {
@@ -48,7 +50,11 @@ export function fileError(verb: 'read' | 'write', path: string, errno: number, v
  * The ids in a cgroup and in all cgroups below it, of several hierarchies together, ascending and each once. Where the
  * cgroup does not exist there are none. The lists are opened afresh: a descriptor kept open shows an old one.
  *
- * @param file `cgroup.procs` for processes (those with any thread inside), `tasks` for threads.
+ * On v2 the kernel tells the processes of threaded cgroups at their thread root only (EOPNOTSUPP elsewhere). That is
+ * somewhere on the way down from `path`; where it is above, they are found by the threads.
+ *
+ * @param file `cgroup.procs` for processes (those with any thread inside), `tasks` for threads, also on v2, which calls
+ *   that list `cgroup.threads`.
  * @throws the kernel's error for a directory or list that cannot be read.
  */
 export async function idsBelow(
@@ -64,18 +70,25 @@ export async function idsBelow(
     const batch = new Batch()
     for (const cgroup of level) {
       const root = roots.id(cgroup.hierarchy.mountPoint)
+      const list = cgroupFile(cgroup.path, listFile(cgroup.hierarchy, file))
       batch.nextGroup()
       // Directories after ids: who is moved down between the two is found below.
-      batch.add(OpCode.Read, root, cgroupFile(cgroup.path, file))
+      batch.add(OpCode.Read, root, list, { isOptional: true })
       batch.add(OpCode.ListDirs, root, cgroupFile(cgroup.path, '.'))
     }
     const results = await submit(batch, options)
     const next: typeof level = []
     for (const [index, cgroup] of level.entries()) {
-      const directory = `${cgroup.hierarchy.mountPoint}${cgroup.path}`
-      for (const id of words(results[2 * index], `${directory}/${file}`, '\n')) ids.add(Number(id))
+      const { hierarchy } = cgroup
+      const directory = `${hierarchy.mountPoint}${cgroup.path}`
+      const listed = results[2 * index]
+      if (listed?.errno !== EOPNOTSUPP) {
+        for (const id of words(listed, `${directory}/${listFile(hierarchy, file)}`, '\n')) ids.add(Number(id))
+      } else if (cgroup.path === path) {
+        for (const id of await processesBelow(roots, hierarchy, path, options)) ids.add(id)
+      }
       for (const name of words(results[2 * index + 1], directory, '\0')) {
-        next.push({ hierarchy: cgroup.hierarchy, path: `${cgroup.path}/${name}` })
+        next.push({ hierarchy, path: `${cgroup.path}/${name}` })
       }
     }
     level = next
@@ -83,11 +96,24 @@ export async function idsBelow(
   return [...ids].sort((a, b) => a - b)
 }
 
-const NOT_RUN = -1
+function listFile({ version }: Hierarchy, file: 'cgroup.procs' | 'tasks'): string {
+  return version === 2 && file === 'tasks' ? 'cgroup.threads' : file
+}
 
-/** What a list holds; nothing where the cgroup is gone, also when that was found by the operation before this one. */
+/** The processes that the threads of a threaded cgroup belong to. */
+async function processesBelow(
+  roots: Roots,
+  hierarchy: Hierarchy,
+  path: string,
+  options: SubmitOptions,
+): Promise<readonly number[]> {
+  const tids = await idsBelow(roots, [hierarchy], path, 'tasks', options)
+  return tids.flatMap((tid) => readLineage(tid)?.tgid ?? [])
+}
+
+/** What a list holds; nothing where the cgroup is gone. */
 function words(result: OpResult | undefined, path: string, end: '\n' | '\0'): readonly string[] {
-  if (result === undefined || result.errno === NOT_RUN || isGone(result.errno)) return []
+  if (result === undefined || isGone(result.errno)) return []
   if (result.errno !== 0) throw fileError('read', path, result.errno)
   return resultText(result)
     .split(end)

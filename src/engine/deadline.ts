@@ -57,7 +57,7 @@ function timeout(
   const knobs = blocking.map(({ hierarchy, path, knob }) => `${plan.mounts[hierarchy] ?? ''}${path}/${knob}`)
   return new CgroupError(
     'ERR_VMCG_TIMEOUT',
-    `sandbox ${plan.sandbox}: the kernel ${what} ${knobs.join(', ')} for ${deadlineMs} ms; ${outcome}`,
+    `${plan.sandbox}: the kernel ${what} ${knobs.join(', ')} for ${deadlineMs} ms; ${outcome}`,
     {
       syscall: 'write',
       path: knobs[0],

@@ -4,14 +4,15 @@ import { isEmptyPlan, operationsOf, type Plan, type Stage } from '../plan/operat
 import type { OperationOutcome, StageExecutor } from './execute'
 import { explain, failedErrno } from './explain'
 import type { SubmitOptions } from './lane'
+import { type MovedThread, Moves } from './moves'
 import { pause } from './pause'
 import { type Identify, putBackStrangers } from './strangers'
 
 /** What a `destroy` did. */
 export interface DestroyReport {
   readonly sandbox: string
-  /** Threads that were given back, with where they went as `hierarchy:path`. */
-  readonly moved: readonly { readonly tid: number; readonly to: string }[]
+  /** Threads that were given back. */
+  readonly moved: readonly MovedThread[]
   /** Directories that were removed, as `hierarchy:path`. */
   readonly removed: readonly string[]
   /** The threads among `moved` that the sandbox held to a limit, and that run without it now. */
@@ -51,13 +52,13 @@ export async function drain(
   options: DrainOptions,
 ): Promise<DestroyReport> {
   const deadline = performance.now() + DEADLINE_MS
-  const moved = new Map<number, string>()
+  const moves = new Moves()
   const removed: string[] = []
   let now = await look()
   const limited = new Set(now.limited)
   const { sandbox } = now.plan
   for (let waitMs = FIRST_PAUSE_MS; !isEmptyPlan(now.plan); waitMs = Math.min(2 * waitMs, LONGEST_PAUSE_MS)) {
-    const isBusy = await runTeardown(now, execute, options, moved, removed)
+    const isBusy = await runTeardown(now, execute, options, moves, removed)
     now = await look()
     if (isBusy && !isEmptyPlan(now.plan)) {
       if (performance.now() > deadline) throw busy(now.plan)
@@ -66,9 +67,9 @@ export async function drain(
   }
   return {
     sandbox,
-    moved: [...moved].map(([tid, to]) => ({ tid, to })),
+    moved: moves.list(),
     removed,
-    unlimited: [...moved.keys()].filter((tid) => limited.has(tid)).sort((a, b) => a - b),
+    unlimited: moves.tids.filter((tid) => limited.has(tid)).sort((a, b) => a - b),
   }
 }
 
@@ -77,7 +78,7 @@ async function runTeardown(
   { plan, observed }: TeardownLook,
   execute: StageExecutor,
   options: DrainOptions,
-  moved: Map<number, string>,
+  moves: Moves,
   removed: string[],
 ): Promise<boolean> {
   let isBusy = false
@@ -94,9 +95,7 @@ async function runTeardown(
         else if (errno > 0 && errno !== ENOENT) throw explain(outcome, plan, observed)
         continue
       }
-      for (const id of outcome.ids) {
-        if (id.errno === 0 && !strangers.has(id.id)) moved.set(id.id, where)
-      }
+      moves.add(outcome, (id) => !strangers.has(id))
       // The cgroup that they came from has gone since the look: the next one finds another place for them.
       if (errno === ENOENT || errno === ENODEV) isBusy = true
       else if (errno > 0) throw explain(outcome, plan, observed)
@@ -127,7 +126,7 @@ function busy(plan: Plan): CgroupError {
   const path = inTheWay === undefined ? '' : `${plan.mounts[inTheWay.hierarchy] ?? ''}${inTheWay.path}`
   return new CgroupError(
     'ERR_VMCG_BUSY',
-    `sandbox ${plan.sandbox}: ${path} is still in use after ${DEADLINE_MS} ms`,
+    `${plan.sandbox}: ${path} is still in use after ${DEADLINE_MS} ms`,
     { path, hint: `cat ${path}/tasks; ls -d ${path}/*/` },
   )
 }

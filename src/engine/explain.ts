@@ -16,7 +16,7 @@ export function explain(outcome: OperationOutcome, plan: Plan, observed: Observe
   const what = value === undefined ? path : `${value} to ${path}`
   return new CgroupError(
     errnoName(errno),
-    `sandbox ${plan.sandbox}: ${VERBS[operation.kind]} ${what}: ${errnoText(errno)}${reason === undefined ? '' : ` (${reason})`}`,
+    `${plan.sandbox}: ${VERBS[operation.kind]} ${what}: ${errnoText(errno)}${reason === undefined ? '' : ` (${reason})`}`,
     { errno: -errno, syscall, path, value, hint },
   )
 }

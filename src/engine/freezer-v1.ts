@@ -1,29 +1,21 @@
-import { CgroupError, VmcgError } from '../errors'
+import { VmcgError } from '../errors'
 import { describeHierarchies } from '../host/detect'
 import type { Hierarchy } from '../host/hierarchies'
 import { Batch, resultText } from './batch'
 import { cgroupFile, fileError, idsBelow, requireCgroupBelowRoot } from './cgroup-tree'
+import {
+  DEFAULT_FREEZE_MS,
+  doesNotFreeze,
+  type FreezeOptions,
+  type FreezerState,
+  ownProcessInside,
+  staysFrozen,
+} from './freezer-state'
 import { type Roots, type SubmitOptions, submit } from './lane'
 import { OpCode } from './native'
 import { pause } from './pause'
-import { describeThreads, type ThreadState, threadStates } from './thread-states'
+import { type ThreadState, threadStates } from './thread-states'
 
-/** What the freezer of cgroup v1 says of one cgroup. */
-export interface FreezerState {
-  /** FREEZING: some thread in it or below it has not stopped. */
-  readonly state: 'THAWED' | 'FREEZING' | 'FROZEN'
-  /** It was frozen itself. */
-  readonly isSelfFreezing: boolean
-  /** A cgroup above it was frozen, and this one with it. */
-  readonly isParentFreezing: boolean
-}
-
-export interface FreezeOptions extends SubmitOptions {
-  /** How long to try, in milliseconds. @default 2000 */
-  readonly timeoutMs?: number | undefined
-}
-
-const DEFAULT_TIMEOUT_MS = 2000
 /** A FREEZING that has stuck this long is thawed and tried again. */
 const TRY_MS = 100
 const THAW_PAUSE_MS = 10
@@ -71,13 +63,15 @@ export async function freeze(
 ): Promise<void> {
   const cgroup = freezerAt(roots, hierarchies, path)
   await refuseOwnCgroup(cgroup, options)
-  const { timeoutMs = DEFAULT_TIMEOUT_MS } = options
+  const { timeoutMs = DEFAULT_FREEZE_MS } = options
   const deadline = performance.now() + timeoutMs
   try {
     for (;;) {
       const leftMs = deadline - performance.now()
       if (await freezesWithin(cgroup, Math.min(TRY_MS, leftMs), options)) return
-      if (leftMs <= TRY_MS) throw await stuck(cgroup, timeoutMs, options)
+      if (leftMs <= TRY_MS) {
+        throw doesNotFreeze(cgroup, timeoutMs, await threadsThatRunOn(cgroup, options))
+      }
       await write(cgroup, 'THAWED', options)
       await pause(THAW_PAUSE_MS, options.signal)
     }
@@ -102,7 +96,8 @@ export async function thaw(
   const cgroup = freezerAt(roots, hierarchies, path)
   await write(cgroup, 'THAWED', options)
   const now = await look(cgroup, options)
-  if (now.state !== 'THAWED') throw await heldFrozen(cgroup, now, options)
+  if (now.state === 'THAWED') return
+  throw staysFrozen(cgroup, now, now.isParentFreezing ? await frozenAbove(cgroup, options) : undefined)
 }
 
 /**
@@ -123,12 +118,19 @@ interface FreezerCgroup {
   readonly roots: Roots
   readonly hierarchy: Hierarchy
   readonly path: string
+  /** Absolute. */
+  readonly directory: string
+  readonly file: 'freezer.state'
+  readonly thaw: 'THAWED'
 }
 
 function freezerAt(roots: Roots, hierarchies: readonly Hierarchy[], path: string): FreezerCgroup {
   requireCgroupBelowRoot(path)
   const hierarchy = freezerHierarchy(hierarchies)
-  if (hierarchy !== undefined) return { roots, hierarchy, path }
+  if (hierarchy !== undefined) {
+    const directory = `${hierarchy.mountPoint}${path}`
+    return { roots, hierarchy, path, directory, file: 'freezer.state', thaw: 'THAWED' }
+  }
   throw new VmcgError(
     'ERR_VMCG_NO_CONTROLLER',
     `the freezer controller is not mounted; there is: ${describeHierarchies({ hierarchies })}`,
@@ -137,10 +139,6 @@ function freezerAt(roots: Roots, hierarchies: readonly Hierarchy[], path: string
       hint: 'mkdir -p /sys/fs/cgroup/freezer && mount -t cgroup -o freezer cgroup /sys/fs/cgroup/freezer',
     },
   )
-}
-
-function directoryOf({ hierarchy, path }: FreezerCgroup): string {
-  return `${hierarchy.mountPoint}${path}`
 }
 
 function writing({ roots, hierarchy, path }: FreezerCgroup, value: 'FROZEN' | 'THAWED'): Batch {
@@ -156,7 +154,7 @@ async function write(
 ): Promise<void> {
   const [result] = await submit(writing(cgroup, value), options)
   const errno = result?.errno ?? 0
-  if (errno !== 0) throw fileError('write', `${directoryOf(cgroup)}/freezer.state`, errno, value)
+  if (errno !== 0) throw fileError('write', `${cgroup.directory}/freezer.state`, errno, value)
 }
 
 async function look(cgroup: FreezerCgroup, options: SubmitOptions): Promise<FreezerState> {
@@ -168,11 +166,11 @@ async function look(cgroup: FreezerCgroup, options: SubmitOptions): Promise<Free
   const results = await submit(batch, options)
   const [state = '', self, parent] = results.map((result, index) => {
     // What comes after a failure is not run, and is not reached here either.
-    if (result.errno !== 0) throw fileError('read', `${directoryOf(cgroup)}/${files[index]}`, result.errno)
+    if (result.errno !== 0) throw fileError('read', `${cgroup.directory}/${files[index]}`, result.errno)
     return resultText(result).trimEnd()
   })
   if (state !== 'THAWED' && state !== 'FREEZING' && state !== 'FROZEN') {
-    throw new RangeError(`${directoryOf(cgroup)}/freezer.state says ${state}`)
+    throw new RangeError(`${cgroup.directory}/freezer.state says ${state}`)
   }
   return { state, isSelfFreezing: self === '1', isParentFreezing: parent === '1' }
 }
@@ -192,37 +190,13 @@ async function freezesWithin(cgroup: FreezerCgroup, ms: number, options: SubmitO
 async function refuseOwnCgroup(cgroup: FreezerCgroup, options: SubmitOptions): Promise<void> {
   const pids = await idsBelow(cgroup.roots, [cgroup.hierarchy], cgroup.path, 'cgroup.procs', options)
   if (!pids.includes(process.pid)) return
-  const directory = directoryOf(cgroup)
-  throw new CgroupError(
-    'ERR_VMCG_BUSY',
-    `${directory}: this process (${process.pid}) is itself inside, and could not thaw it any more`,
-    {
-      path: directory,
-      value: String(process.pid),
-      hint: `move it out first: echo ${process.pid} > ${cgroup.hierarchy.mountPoint}/cgroup.procs`,
-    },
-  )
-}
-
-/** Thaws, and says who was in the way. */
-async function stuck(cgroup: FreezerCgroup, ms: number, options: SubmitOptions): Promise<CgroupError> {
-  const threads = await threadsThatRunOn(cgroup, options)
-  const directory = directoryOf(cgroup)
-  const who = threads.length === 0 ? 'no thread in particular' : describeThreads(threads)
-  return new CgroupError(
-    'ERR_VMCG_BUSY',
-    `${directory} does not freeze within ${ms} ms and is thawed again: ${who}`,
-    {
-      path: `${directory}/freezer.state`,
-      value: threads.map(({ tid }) => tid).join(' '),
-      hint: `cat /proc/${threads[0]?.tid ?? '<tid>'}/stack`,
-    },
-  )
+  throw ownProcessInside(cgroup, cgroup.hierarchy.mountPoint)
 }
 
 /**
- * The kernel does not name those that it could not stop, and shows the frozen as `D`. So while it tries, whoever is not
- * in `D` runs on; and who is in `D` still after the thaw was so before, in a sleep that cannot be frozen.
+ * Thaws, and tells who was in the way. The kernel does not name those that it could not stop, and shows the frozen as
+ * `D`. So while it tries, whoever is not in `D` runs on; and who is in `D` still after the thaw was so before, in a sleep
+ * that cannot be frozen.
  */
 async function threadsThatRunOn(
   cgroup: FreezerCgroup,
@@ -238,29 +212,6 @@ async function threadsThatRunOn(
   const seen = new Set(awake.map(({ tid }) => tid))
   const later = await threadStates(roots, tids, options)
   return [...awake, ...later.filter(({ tid, state }) => state === 'D' && !seen.has(tid))]
-}
-
-async function heldFrozen(
-  cgroup: FreezerCgroup,
-  now: FreezerState,
-  options: SubmitOptions,
-): Promise<CgroupError> {
-  const directory = directoryOf(cgroup)
-  const path = `${directory}/freezer.state`
-  if (!now.isParentFreezing) {
-    return new CgroupError('ERR_VMCG_BUSY', `${directory} was frozen again by somebody else`, {
-      path,
-      value: now.state,
-    })
-  }
-  const above = await frozenAbove(cgroup, options)
-  if (above === undefined) {
-    const message = `${directory} stays frozen: so is a cgroup above it, outside of what can be seen here`
-    return new CgroupError('ERR_VMCG_BUSY', message, { path, value: now.state })
-  }
-  const message = `${directory} stays frozen as long as ${above} above it is frozen`
-  const hint = `echo THAWED > ${above}/freezer.state`
-  return new CgroupError('ERR_VMCG_BUSY', message, { path, value: now.state, hint })
 }
 
 /** The directory of the nearest cgroup above that was frozen itself. */

@@ -15,7 +15,8 @@ export interface KillOptions {
   readonly release?: (() => Promise<void>) | undefined
 }
 
-const DEADLINE_MS = 5000
+/** How long those that were killed have to end. */
+export const KILL_DEADLINE_MS = 5000
 const PAUSE_MS = 5
 
 /**
@@ -34,27 +35,33 @@ export async function killAll(
 ): Promise<void> {
   const { killSignal = 'SIGKILL', release } = options
   requireSignal(killSignal)
-  const own = new Set([process.pid, ...readdirSync('/proc/self/task').map(Number)])
-  const deadline = performance.now() + DEADLINE_MS
+  const deadline = performance.now() + KILL_DEADLINE_MS
   for (let tids = await look(); tids.length > 0; tids = await look()) {
-    if (tids.some((tid) => own.has(tid))) {
-      throw new VmcgError('ERR_VMCG_BUSY', `${name}: this process (${process.pid}) is itself inside`, {
-        value: String(process.pid),
-        hint: 'move it out first, or destroy without killing',
-      })
-    }
-    if (performance.now() > deadline) {
-      throw new VmcgError('ERR_VMCG_BUSY', `${name}: threads ${tids.join(' ')} do not end`, {
-        value: tids.join(' '),
-        hint: `cat /proc/${tids[0]}/stack`,
-      })
-    }
+    refuseOwnProcess(tids, name)
+    if (performance.now() > deadline) throw doNotEnd(tids, name)
     const [refusal] = tids.flatMap((tid) => kill(tid, killSignal, name) ?? [])
     await release?.()
     if (refusal !== undefined) throw refusal
     if (!isSigkill(killSignal)) return
     await pause(PAUSE_MS, options.signal)
   }
+}
+
+/** @throws `ERR_VMCG_BUSY` when this very process, or a thread of it, is among them. */
+export function refuseOwnProcess(tids: readonly number[], name: string): void {
+  const own = new Set([process.pid, ...readdirSync('/proc/self/task').map(Number)])
+  if (!tids.some((tid) => own.has(tid))) return
+  throw new VmcgError('ERR_VMCG_BUSY', `${name}: this process (${process.pid}) is itself inside`, {
+    value: String(process.pid),
+    hint: 'move it out first, or destroy without killing',
+  })
+}
+
+export function doNotEnd(tids: readonly number[], name: string): VmcgError {
+  return new VmcgError('ERR_VMCG_BUSY', `${name}: threads ${tids.join(' ')} do not end`, {
+    value: tids.join(' '),
+    hint: `cat /proc/${tids[0]}/stack`,
+  })
 }
 
 /** The one signal that nobody can catch or ignore. */

@@ -6,7 +6,8 @@ import { unlimitedValue } from '../model/resources/unlimited'
 import type { Operation, Plan } from '../plan/operations'
 import type { OperationOutcome } from './execute'
 import { refusedIds } from './explain'
-import type { LeftThread, PutBackThread, Report } from './report'
+import { Moves } from './moves'
+import type { LeftThread, Report } from './report'
 
 const ESRCH = 3
 
@@ -14,7 +15,7 @@ const ESRCH = 3
 export class Ledger {
   readonly #leaf: string
   readonly #outcomes: OperationOutcome[] = []
-  readonly #putBack: PutBackThread[] = []
+  readonly #putBack = new Moves()
   readonly #missing = new Set<number>()
   #looks = 0
 
@@ -36,12 +37,7 @@ export class Ledger {
   /** Operations that put strangers back: ids that had changed hands before they were written. */
   addPutBack(outcomes: readonly OperationOutcome[]): void {
     this.#outcomes.push(...outcomes)
-    this.#putBack.push(
-      ...outcomes.flatMap((outcome) => {
-        const to = `${outcome.operation.hierarchy}:${outcome.operation.path}`
-        return written(outcome).map((tid) => ({ tid, to }))
-      }),
-    )
+    for (const outcome of outcomes) this.#putBack.add(outcome)
   }
 
   /** How often this very operation went through; what a write remembers of before does not count. */
@@ -63,7 +59,7 @@ export class Ledger {
   }
 
   report(plan: Plan): Report {
-    const strangers = new Set(this.#putBack.map(({ tid }) => tid))
+    const strangers = new Set(this.#putBack.tids)
     const moved = this.#outcomes.filter(({ operation }) => this.#isVcpuMove(operation)).flatMap(written)
     return {
       sandbox: plan.sandbox,
@@ -72,7 +68,7 @@ export class Ledger {
       operations: this.#outcomes,
       placed: unique(moved.filter((tid) => !strangers.has(tid))),
       vanished: unique([...this.#missing, ...strangers, ...this.#outcomes.flatMap(vanished)]),
-      putBack: this.#putBack,
+      putBack: this.#putBack.list(),
       left: plan.stages.flatMap(({ operations }) =>
         operations.flatMap((operation) => this.#leftBy(operation)),
       ),

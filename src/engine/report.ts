@@ -1,4 +1,5 @@
 import type { OperationOutcome } from './execute'
+import type { MovedThread } from './moves'
 
 /** What an `apply` did, and what it could not do. */
 export interface Report {
@@ -13,20 +14,13 @@ export interface Report {
   readonly placed: readonly number[]
   /** Threads that ended between the question and the write. */
   readonly vanished: readonly number[]
-  /** Threads of others that had been given such a thread's id by then: moved by the write, and put back. */
-  readonly putBack: readonly PutBackThread[]
+  /** Threads of others that had been given such a thread's id by then: moved by the write, and put back to there. */
+  readonly putBack: readonly MovedThread[]
   /** Threads that are not where they belong after the last look. */
   readonly left: readonly LeftThread[]
   /** Limits that were set before and are lifted now, as `hierarchy:path knob`, with the device of a knob that has many. */
   readonly unlimited: readonly string[]
   readonly warnings: readonly string[]
-}
-
-export interface PutBackThread {
-  /** The thread's id; that of a process stands for all of its threads. */
-  readonly tid: number
-  /** Where it is again, as `hierarchy:path`. */
-  readonly to: string
 }
 
 export interface LeftThread {

@@ -136,7 +136,7 @@ function refuseStale(given: Plan | undefined, current: Plan): void {
   if (given.sandbox === current.sandbox && isDeepStrictEqual(given.stages, current.stages)) return
   throw new VmcgError(
     'ERR_VMCG_PLAN_STALE',
-    `sandbox ${current.sandbox}: the plan no longer fits; threads, limits or containers have changed since it was made`,
+    `${current.sandbox}: the plan no longer fits; threads, limits or what is asked for have changed since it was made`,
     { hint: 'call plan() again and apply that one' },
   )
 }
@@ -158,7 +158,7 @@ function refuseUnkept(ledger: Ledger, plan: Plan, observed: Observed, times: num
         : { path: directory, value: undefined, amiss: 'is not there as it was made' }
     throw new CgroupError(
       'ERR_VMCG_VERIFY',
-      `sandbox ${plan.sandbox}: ${path} ${amiss} (${operation.kind}, done ${done} times)`,
+      `${plan.sandbox}: ${path} ${amiss} (${operation.kind}, done ${done} times)`,
       {
         path,
         value,

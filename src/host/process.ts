@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { VmcgError } from '../errors'
 import { quote, short } from '../model/quote'
 import { type ProcCgroup, parseProcCgroup } from './proc-cgroup'
@@ -91,16 +91,6 @@ export function readLineage(
     const number = (key: string) => Number(new RegExp(`^${key}:\\s*(\\d+)`, 'm').exec(status)?.[1] ?? 0)
     return { tgid: number('Tgid'), ppid: number('PPid') }
   })
-}
-
-/**
- * The pid namespace that a process is in, as the kernel names it: `'pid:[4026531836]'`. Equal texts, equal namespaces.
- *
- * @returns undefined when there is no such process. Errors as {@link readProcessCgroups}; EACCES without the right to
- *   trace the process.
- */
-export function pidNamespaceOf(pid: number, procRoot = DEFAULT_PROC): string | undefined {
-  return ofProcess(procRoot, pid, 'ns/pid', (path) => readlinkSync(path))
 }
 
 /** True while a thread id names the thread that was seen with this start time. /proc has every thread, if unlisted. */

@@ -49,8 +49,8 @@ export function mapsEveryIdToItself(map: string | undefined): boolean {
  * Whether this process may make a cgroup, or use the one that is there: directories can be made in it, and processes
  * moved into it. Where it does not exist its nearest ancestor is asked, in which it would be made. Nothing is changed.
  *
- * On v1 this is so in a sub-tree whose directories and `cgroup.procs` were given to the user. A cgroup of root's own
- * in which the knobs alone were given away is not writable in this sense.
+ * On v1 this is so in a sub-tree whose directories, `cgroup.procs` and `tasks` were given to the user. A cgroup of
+ * root's own in which the knobs alone were given away is not writable in this sense.
  *
  * @param path Below the mount point, such as `'/user/1000/vmcg'`.
  * @throws the kernel's error, such as `ENOTDIR`, for a path that cannot be looked up.
@@ -59,19 +59,26 @@ export function mapsEveryIdToItself(map: string | undefined): boolean {
  * processes); access(2).
  */
 export async function canWrite(
-  hierarchy: Pick<Hierarchy, 'mountPoint' | 'isReadOnly'>,
+  hierarchy: Pick<Hierarchy, 'mountPoint' | 'isReadOnly' | 'version'>,
   path: string,
 ): Promise<boolean> {
-  if (hierarchy.isReadOnly) return false
-  const { mountPoint } = hierarchy
+  const { mountPoint, isReadOnly, version } = hierarchy
+  if (isReadOnly) return false
   for (let directory = join(mountPoint, path); ; directory = dirname(directory)) {
     const answer = await allows(directory, constants.W_OK | constants.X_OK)
     if (answer !== 'missing') {
       const isThere = directory === join(mountPoint, path)
-      return answer === 'yes' && (!isThere || (await allows(join(directory, 'cgroup.procs'))) === 'yes')
+      return answer === 'yes' && (!isThere || (await takesProcesses(directory, version)))
     }
     if (directory === mountPoint || directory === '/') return false
   }
+}
+
+/** `tasks` is where single threads are written, also those that are given back; only v1 has it. */
+async function takesProcesses(directory: string, version: Hierarchy['version']): Promise<boolean> {
+  const files = version === 1 ? ['cgroup.procs', 'tasks'] : ['cgroup.procs']
+  const answers = await Promise.all(files.map((file) => allows(join(directory, file))))
+  return answers.every((answer) => answer === 'yes')
 }
 
 /** What the kernel says to those who may not, of three kinds. */

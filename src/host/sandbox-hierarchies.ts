@@ -69,6 +69,19 @@ function deviceHierarchy(host: Host, { devices }: Wanted): readonly Hierarchy[] 
   return [writable(v2)]
 }
 
+/**
+ * Where a manager's cgroup is frozen: by the freezer of v1, and where that is not mounted on v2, which needs none.
+ *
+ * @param only ids of the hierarchies to keep to; empty: all.
+ * @throws as {@link managerHierarchies}.
+ */
+export function freezingHierarchy(host: Host, only: readonly string[]): Hierarchy {
+  const hierarchy = host.controller('freezer') ?? host.hierarchies.find(({ version }) => version === 2)
+  if (hierarchy === undefined) throw missing(host, 'freezer')
+  if (only.length > 0 && !only.includes(hierarchy.id)) throw notTakenOver('freezer', only)
+  return writable(hierarchy)
+}
+
 function notTakenOver(name: string, only: readonly string[]): VmcgError {
   return new VmcgError(
     'ERR_VMCG_NO_CONTROLLER',

@@ -1,58 +1,5 @@
-/** How far the CPU quota of a cgroup held it back. Source: kernel, Documentation/scheduler/sched-bwc.rst, cpu.stat. */
-export interface ThrottlingStats {
-  /** Periods in which a thread wanted to run. */
-  readonly periods: number
-  /** How many of them ended with the quota used up. */
-  readonly throttledPeriods: number
-  /** How long threads have been held back, summed over CPUs. */
-  readonly throttledUs: number
-  /** Periods that used saved-up time; null where the kernel has no burst (before Linux 5.14). */
-  readonly bursts: number | null
-  /** Time used beyond the quota in those periods, summed over CPUs; null as before. */
-  readonly burstUs: number | null
-}
-
-/** CPU time since the cgroup was made, of everything below it as well. */
-export interface CpuStats {
-  readonly usageUs: number
-  /** In steps of 10 ms. */
-  readonly userUs: number
-  /** In steps of 10 ms. */
-  readonly systemUs: number
-  /** By CPU number, as far as CPUs can ever be plugged in. */
-  readonly perCpuUs: readonly number[]
-}
-
-/** The parts of what is charged to a cgroup and everything below it. */
-export interface MemoryParts {
-  readonly cacheBytes: number
-  readonly rssBytes: number
-  readonly rssHugeBytes: number
-  /** null on kernels that do not tell it. */
-  readonly shmemBytes: number | null
-  readonly mappedFileBytes: number
-  readonly dirtyBytes: number
-  readonly writebackBytes: number
-  /** null where swap is not accounted. */
-  readonly swapBytes: number | null
-  readonly inactiveAnonBytes: number
-  readonly activeAnonBytes: number
-  readonly inactiveFileBytes: number
-  readonly activeFileBytes: number
-  readonly unevictableBytes: number
-  readonly pageFaults: number
-  readonly majorPageFaults: number
-}
-
-/** What a cgroup and everything below it moved to and from one block device. */
-export interface BlockDeviceStats {
-  readonly major: number
-  readonly minor: number
-  readonly readBytes: number
-  readonly writeBytes: number
-  readonly readOps: number
-  readonly writeOps: number
-}
+import type { BlockDeviceStats, CpuStats, MemoryParts, ThrottlingStats } from './cgroup-figures'
+import { keyedNumbers, numberOrNull } from './stat-text'
 
 /** Microseconds of a count of nanoseconds, rounded down. Through BigInt: 104 days of CPU time are beyond 2^53 ns. */
 export function nanosecondsToUs(text: string): number {
@@ -135,11 +82,6 @@ export function parseByteLimit(text: string): number | null {
   return bytes >= NO_LIMIT_FROM ? null : Number(bytes)
 }
 
-/** The text of `pids.max`; null: no limit. Source: kernel, Documentation/admin-guide/cgroup-v1/pids.rst. */
-export function parsePidsLimit(text: string): number | null {
-  return text === 'max' ? null : Number(text)
-}
-
 /**
  * The texts of `blkio.throttle.io_service_bytes` and `io_serviced`, or their `_recursive` twins: lines such as
  * `8:0 Read 4096`, and a sum over all devices, which is left out. Source: kernel,
@@ -163,19 +105,4 @@ export function parseBlockDevices(serviceBytes: string, serviced: string): reado
       }
     })
     .sort((a, b) => a.major - b.major || a.minor - b.minor)
-}
-
-/** Lines of a name and a number; the name ends at the last space. */
-function keyedNumbers(text: string): (name: string) => string | undefined {
-  const numbers = new Map(
-    text.split('\n').map((line) => {
-      const end = line.lastIndexOf(' ')
-      return [line.slice(0, end), line.slice(end + 1)]
-    }),
-  )
-  return (name) => numbers.get(name)
-}
-
-function numberOrNull(text: string | undefined): number | null {
-  return text === undefined ? null : Number(text)
 }

@@ -1,11 +1,14 @@
 import { Batch, type OpResult, resultText } from '../engine/batch'
+import { cgroupFile } from '../engine/cgroup-tree'
 import { type Roots, type SubmitOptions, submit } from '../engine/lane'
 import { OpCode } from '../engine/native'
 import type { SandboxPaths } from '../plan/desired'
+import type { ThrottlingStats } from './cgroup-figures'
 import type { Hierarchy } from './hierarchies'
-import { nanosecondsToUs, parseThrottling, type ThrottlingStats } from './stat-files-v1'
+import { nanosecondsToUs, parseThrottling as parseThrottlingV1 } from './stat-files-v1'
+import { parseCpuMax, parseCpuStats, parseThrottling as parseThrottlingV2 } from './stat-files-v2'
 
-export type { ThrottlingStats } from './stat-files-v1'
+export type { ThrottlingStats } from './cgroup-figures'
 
 /** CPU time in microseconds since the cgroup was made; null where the host does not account it. */
 export interface RoleStats {
@@ -27,48 +30,113 @@ export interface SandboxStats {
 /**
  * Reads a sandbox's figures in one batch. Where its cgroups do not exist (yet, or any more) all figures are 0.
  *
- * Source: kernel, Documentation/admin-guide/cgroup-v1/cpuacct.rst (cpuacct.usage, in ns, children included) and
- * Documentation/scheduler/sched-bwc.rst (cpu.stat, throttled_time in ns).
+ * @param cpu v1 or v2.
+ * @param cpuacct of v1; v2 needs no controller to account CPU time.
+ *
+ * Source: kernel, Documentation/admin-guide/cgroup-v1/cpuacct.rst (cpuacct.usage, in ns, children included),
+ * Documentation/scheduler/sched-bwc.rst (cpu.stat of v1, throttled_time in ns), Documentation/admin-guide/cgroup-v2.rst
+ * (cpu.stat of v2, in us: usage with what is below, throttling of the cgroup itself).
  */
-export async function readStats(
+export function readStats(
   roots: Roots,
   cpu: Hierarchy,
   cpuacct: Hierarchy | undefined,
   paths: SandboxPaths,
   options: SubmitOptions,
 ): Promise<SandboxStats> {
-  const batch = new Batch()
-  const ask = (hierarchy: Hierarchy, path: string, file: string): number => {
-    batch.nextGroup()
-    batch.add(OpCode.Read, roots.id(hierarchy.mountPoint), `${path.slice(1)}/${file}`)
-    return batch.length - 1
+  return cpu.version === 1 ? readV1(roots, cpu, cpuacct, paths, options) : readV2(roots, cpu, paths, options)
+}
+
+// The leaf before the whole: what runs in between can only make the difference too large, never negative.
+
+async function readV1(
+  roots: Roots,
+  cpu: Hierarchy,
+  cpuacct: Hierarchy | undefined,
+  { vcpu, sandbox }: SandboxPaths,
+  options: SubmitOptions,
+): Promise<SandboxStats> {
+  const look = new Look(roots)
+  const usage = cpuacct && {
+    vcpu: look.at(cpuacct, vcpu, 'cpuacct.usage'),
+    sandbox: look.at(cpuacct, sandbox, 'cpuacct.usage'),
   }
-  // The leaf before the whole: what runs in between can only make the difference too large, never negative.
-  const usage = cpuacct && [
-    ask(cpuacct, paths.vcpu, 'cpuacct.usage'),
-    ask(cpuacct, paths.sandbox, 'cpuacct.usage'),
-  ]
-  const [vcpuStat, sandboxStat] = [ask(cpu, paths.vcpu, 'cpu.stat'), ask(cpu, paths.sandbox, 'cpu.stat')]
-  const [vcpuTasks, sandboxTasks] = [ask(cpu, paths.vcpu, 'tasks'), ask(cpu, paths.sandbox, 'tasks')]
-  const quota = ask(cpu, paths.vcpu, 'cpu.cfs_quota_us')
-  const period = ask(cpu, paths.vcpu, 'cpu.cfs_period_us')
-  const results = await submit(batch, options)
-  const text = (index: number) => textOf(results[index])
-  const [vcpuUs, sandboxUs] = usage?.map((index) => nanosecondsToUs(text(index) || '0')) ?? [null, null]
+  const stat = { vcpu: look.at(cpu, vcpu, 'cpu.stat'), sandbox: look.at(cpu, sandbox, 'cpu.stat') }
+  const tasks = { vcpu: look.at(cpu, vcpu, 'tasks'), sandbox: look.at(cpu, sandbox, 'tasks') }
+  const quota = look.at(cpu, vcpu, 'cpu.cfs_quota_us')
+  const period = look.at(cpu, vcpu, 'cpu.cfs_period_us')
+  const text = await look.read(options)
+  const usageUs = usage && {
+    vcpu: nanosecondsToUs(text(usage.vcpu) || '0'),
+    sandbox: nanosecondsToUs(text(usage.sandbox) || '0'),
+  }
   const quotaUs = Number(text(quota) || -1)
   return {
     vcpu: {
-      usageUs: vcpuUs ?? null,
-      threads: lineCount(text(vcpuTasks)),
+      usageUs: usageUs?.vcpu ?? null,
+      threads: lineCount(text(tasks.vcpu)),
       quotaUs: quotaUs < 0 ? null : quotaUs,
       periodUs: Number(text(period)),
-      throttling: parseThrottling(text(vcpuStat)),
+      throttling: parseThrottlingV1(text(stat.vcpu)),
     },
     emulator: {
-      usageUs: sandboxUs == null || vcpuUs == null ? null : sandboxUs - vcpuUs,
-      threads: lineCount(text(sandboxTasks)),
-      throttling: parseThrottling(text(sandboxStat)),
+      usageUs: usageUs === undefined ? null : usageUs.sandbox - usageUs.vcpu,
+      threads: lineCount(text(tasks.sandbox)),
+      throttling: parseThrottlingV1(text(stat.sandbox)),
     },
+  }
+}
+
+async function readV2(
+  roots: Roots,
+  unified: Hierarchy,
+  { vcpu, sandbox }: SandboxPaths,
+  options: SubmitOptions,
+): Promise<SandboxStats> {
+  const look = new Look(roots)
+  const stat = { vcpu: look.at(unified, vcpu, 'cpu.stat'), sandbox: look.at(unified, sandbox, 'cpu.stat') }
+  const threads = {
+    vcpu: look.at(unified, vcpu, 'cgroup.threads'),
+    sandbox: look.at(unified, sandbox, 'cgroup.threads'),
+  }
+  const max = look.at(unified, vcpu, 'cpu.max')
+  const text = await look.read(options)
+  const usageUs = parseCpuStats(text(stat.vcpu)).usageUs
+  return {
+    vcpu: {
+      usageUs,
+      threads: lineCount(text(threads.vcpu)),
+      ...parseCpuMax(text(max) || 'max'),
+      throttling: parseThrottlingV2(text(stat.vcpu)),
+    },
+    emulator: {
+      usageUs: parseCpuStats(text(stat.sandbox)).usageUs - usageUs,
+      threads: lineCount(text(threads.sandbox)),
+      throttling: parseThrottlingV2(text(stat.sandbox)),
+    },
+  }
+}
+
+/** Files that are read in one batch, in the order in which they were named. */
+class Look {
+  readonly #roots: Roots
+  readonly #batch = new Batch()
+
+  constructor(roots: Roots) {
+    this.#roots = roots
+  }
+
+  /** @returns its place among the files. */
+  at(hierarchy: Hierarchy, path: string, file: string): number {
+    this.#batch.nextGroup()
+    this.#batch.add(OpCode.Read, this.#roots.id(hierarchy.mountPoint), cgroupFile(path, file))
+    return this.#batch.length - 1
+  }
+
+  /** Resolves with the text of each, by its place, without the newline at the end; empty where it cannot be read. */
+  async read(options: SubmitOptions): Promise<(place: number) => string> {
+    const results = await submit(this.#batch, options)
+    return (place) => textOf(results[place])
   }
 }
 

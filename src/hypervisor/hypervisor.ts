@@ -1,3 +1,5 @@
+import { badArgument, hasMethods } from '../model/argument'
+
 /** The threads of a running VM that have a role of their own, by the ids the host's kernel knows them by. */
 export interface HypervisorThreads {
   /** cpu index → host tid. Gaps are normal after a hot-unplug; several vCPUs may share one thread (TCG `thread=single`). */
@@ -24,4 +26,15 @@ export interface Hypervisor {
   threads(options?: HypervisorCallOptions): Promise<HypervisorThreads>
   /** Releases the connection. The VM goes on. Safe to call twice. */
   close(): Promise<void>
+}
+
+/** @throws `ERR_VMCG_INVALID_ARGUMENT` for what cannot be asked. */
+export function checkHypervisor(hypervisor: Hypervisor): void {
+  if (hasMethods(hypervisor, ['pid', 'threads', 'close'])) return
+  throw badArgument(
+    'a hypervisor',
+    'an object with name, pid(), threads() and close()',
+    hypervisor,
+    'pass what QemuHypervisor.connect() resolves with, or an object of your own',
+  )
 }

@@ -1,4 +1,5 @@
 import { isVmcgError, VmcgError } from '../errors'
+import { checkObject, isObject } from './argument'
 import { parseCpuList } from './cpu-list'
 import { deepFreeze } from './freeze'
 import type { LinuxResources, OciSpec } from './generated/oci'
@@ -36,51 +37,77 @@ function memberAt(data: unknown, pointer: string): unknown {
     .reduce((at, name) => (typeof at === 'object' && at !== null ? Reflect.get(at, name) : undefined), data)
 }
 
-function invalidSpec(id: string, why: string, details: { value?: string; cause?: unknown } = {}): VmcgError {
-  return new VmcgError(
-    'ERR_VMCG_INVALID_SPEC',
-    `the OCI config of container ${quote(id)} is invalid: ${why}`,
-    details,
-  )
+/** What a config is called in messages, and which part of it was given: its JSON paths begin there. */
+interface Subject {
+  readonly name: string
+  readonly root: '' | '/linux/resources'
 }
 
-function parseAnnotation(id: string, text: unknown): unknown {
-  if (typeof text !== 'string') throw invalidSpec(id, `the annotation ${CONFIG_JSON_KEY} must be a string`)
+const RESOURCES: Subject = { name: 'linux.resources', root: '/linux/resources' }
+
+function configOf(id: string): Subject {
+  return { name: `the OCI config of container ${quote(id)}`, root: '' }
+}
+
+function invalidSpec(
+  { name }: Subject,
+  why: string,
+  details: { value?: string; cause?: unknown } = {},
+): VmcgError {
+  return new VmcgError('ERR_VMCG_INVALID_SPEC', `${name} is invalid: ${why}`, details)
+}
+
+function parseAnnotation(subject: Subject, text: unknown): unknown {
+  if (typeof text !== 'string')
+    throw invalidSpec(subject, `the annotation ${CONFIG_JSON_KEY} must be a string`)
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw invalidSpec(id, `the annotation ${CONFIG_JSON_KEY} holds no JSON`, { cause, value: short(text) })
+    throw invalidSpec(subject, `the annotation ${CONFIG_JSON_KEY} holds no JSON`, {
+      cause,
+      value: short(text),
+    })
   }
 }
 
 /** A copy of the part that is read. By way of JSON, so that getters and later changes by the caller play no role. */
-function copyOf(id: string, spec: unknown): unknown {
-  if (typeof spec !== 'object' || spec === null || Array.isArray(spec)) return spec
+function copyOf(subject: Subject, spec: unknown): unknown {
+  if (!isObject(spec)) return spec
   try {
     return JSON.parse(JSON.stringify({ linux: Reflect.get(spec, 'linux') }))
   } catch (cause) {
-    throw invalidSpec(id, 'it cannot be written as JSON', { cause })
+    throw invalidSpec(subject, 'it cannot be written as JSON', { cause })
   }
 }
 
-function checkList(id: string, pointer: string, list: string | undefined): void {
+function checkCpuList(subject: Subject, pointer: string, list: string | undefined): void {
   try {
     parseCpuList(list ?? '')
   } catch (cause) {
     if (!isVmcgError(cause)) throw cause
-    throw invalidSpec(id, `${pointer}: ${cause.message}`, { cause, value: short(list) })
+    throw invalidSpec(subject, `${pointerIn(subject, pointer)}: ${cause.message}`, {
+      cause,
+      value: short(list),
+    })
   }
 }
 
-function checkSpec(id: string, spec: unknown): OciSpec {
+/** A JSON path as the caller knows it. */
+function pointerIn({ root }: Subject, pointer: string): string {
+  return pointer.slice(root.length)
+}
+
+function checkSpec(subject: Subject, spec: unknown): OciSpec {
   if (!validateSpec(spec)) {
     const { instancePath = '', message = 'does not fit the schema' } = validateSpec.errors?.[0] ?? {}
     const value = instancePath === '' ? spec : memberAt(spec, instancePath)
-    throw invalidSpec(id, `${instancePath || 'it'} ${message}`, { value: short(value) })
+    throw invalidSpec(subject, `${pointerIn(subject, instancePath) || 'it'} ${message}`, {
+      value: short(value),
+    })
   }
   const cpu = spec.linux?.resources?.cpu
-  checkList(id, '/linux/resources/cpu/cpus', cpu?.cpus)
-  checkList(id, '/linux/resources/cpu/mems', cpu?.mems)
+  checkCpuList(subject, '/linux/resources/cpu/cpus', cpu?.cpus)
+  checkCpuList(subject, '/linux/resources/cpu/mems', cpu?.mems)
   return spec
 }
 
@@ -91,20 +118,40 @@ function checkSpec(id: string, spec: unknown): OciSpec {
  *   `warning` for the log; the container then counts as unlimited.
  * @throws `ERR_VMCG_INVALID_SPEC` for text that is no JSON, and for a config that does not fit the OCI specification;
  *   it names the container and the JSON path, as in `/linux/resources/cpu/quota must be integer`.
- * @throws `ERR_VMCG_INVALID_ARGUMENT` for a container without an id.
+ * @throws `ERR_VMCG_INVALID_ARGUMENT` for a container without an id, and for what is no container.
  */
 export function containerResources(container: ContainerConfig): ContainerResources {
+  checkObject('a container', container)
   const { id, annotations, spec } = container
   if (typeof id !== 'string' || id === '') {
     throw new VmcgError('ERR_VMCG_INVALID_ARGUMENT', `a container's id must be a string that is not empty`, {
       value: short(id),
     })
   }
+  if (annotations !== undefined) checkObject(`the annotations of container ${quote(id)}`, annotations)
   const annotation = annotations?.[CONFIG_JSON_KEY]
   if (spec === undefined && annotation === undefined) {
     const warning = `container ${quote(id)} has neither a spec nor the annotation ${CONFIG_JSON_KEY}: it counts as unlimited`
     return Object.freeze({ id, resources: undefined, warning })
   }
-  const config = checkSpec(id, spec === undefined ? parseAnnotation(id, annotation) : copyOf(id, spec))
+  const subject = configOf(id)
+  const config = checkSpec(
+    subject,
+    spec === undefined ? parseAnnotation(subject, annotation) : copyOf(subject, spec),
+  )
   return Object.freeze({ id, resources: deepFreeze(config.linux?.resources) })
+}
+
+/**
+ * A frozen copy of OCI `linux.resources`; `{}` for undefined.
+ *
+ * @throws `ERR_VMCG_INVALID_SPEC` for what does not fit the OCI specification, with the JSON path below the resources, as
+ *   in `linux.resources is invalid: /cpu/quota must be integer`.
+ */
+export function checkedResources(resources: LinuxResources | undefined): LinuxResources {
+  if (resources === undefined) return Object.freeze({})
+  // As JSON knows no functions and symbols, the copy would be one of no resources.
+  if (!isObject(resources)) throw invalidSpec(RESOURCES, 'it must be object', { value: short(resources) })
+  const { linux } = checkSpec(RESOURCES, copyOf(RESOURCES, { linux: { resources } }))
+  return deepFreeze(linux?.resources) ?? Object.freeze({})
 }

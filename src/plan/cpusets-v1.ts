@@ -84,7 +84,7 @@ function refuseOutside(knob: string, wanted: string, available: string, parent: 
   if (isSubset(wanted, available)) return
   throw new VmcgError(
     'ERR_VMCG_OUT_OF_RANGE',
-    `${knob}: the containers ask for ${wanted}, and the parent cgroup ${parent} has only ${available}`,
+    `${knob}: ${wanted} is asked for, and the parent cgroup ${parent} has only ${available}`,
     { value: wanted, hint: `ask for a part of ${available}, or widen ${knob} of the parent` },
   )
 }

@@ -45,13 +45,15 @@ export function refuseForeign(
   if (isUnfinished && desired.claimed.includes(hierarchy.id)) return
   const directory = `${hierarchy.mountPoint}${path}`
   const whose =
-    cgroup.owner === null ? 'it has no tag of vmcg' : 'it was made for another sandbox or state directory'
+    cgroup.owner === null
+      ? 'it has no tag of vmcg'
+      : 'it was made from another state, perhaps in another state directory'
   throw new CgroupError(
     'ERR_VMCG_FOREIGN_CGROUP',
-    `sandbox ${desired.id}: ${directory} exists already and is not this sandbox's (${whose}; threads in it: ${cgroup.tids.length})`,
+    `${desired.id}: ${directory} exists already and is somebody else's (${whose}; threads in it: ${cgroup.tids.length})`,
     {
       path: directory,
-      hint: `choose another id or parent; to see what is in it: cat ${directory}/${threadsFile(hierarchy.id)}`,
+      hint: `choose another id, parent or path; to see what is in it: cat ${directory}/${threadsFile(hierarchy.id)}`,
     },
   )
 }

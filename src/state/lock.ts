@@ -2,6 +2,7 @@ import { ftruncateSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
 import { native } from '../engine/native'
 import { pause } from '../engine/pause'
 import { CgroupError, errnoName, errnoText, VmcgError } from '../errors'
+import { short } from '../model/quote'
 
 export interface LockOptions {
   /** How long to wait for another holder, in milliseconds. */
@@ -29,12 +30,12 @@ const RETRY_MS = 10
  */
 export async function takeLock(path: string, options: LockOptions): Promise<HeldLock> {
   // Not a number compares as false with every deadline, and would wait for ever.
-  if (!(options.timeoutMs >= 0)) {
+  if (typeof options.timeoutMs !== 'number' || !(options.timeoutMs >= 0)) {
     throw new VmcgError(
       'ERR_VMCG_INVALID_ARGUMENT',
       "a lock's timeout is a number of milliseconds, 0 or more",
       {
-        value: String(options.timeoutMs),
+        value: short(options.timeoutMs),
       },
     )
   }
@@ -81,7 +82,7 @@ function busy(path: string, timeoutMs: number): VmcgError {
   const who = holder === undefined ? 'another process' : `process ${holder}`
   return new VmcgError(
     'ERR_VMCG_BUSY',
-    `${who} has been working on this sandbox for over ${timeoutMs} ms (${path})`,
+    `${who} has been working on these cgroups for over ${timeoutMs} ms (${path})`,
     {
       path,
       hint: holder === undefined ? undefined : `ps -p ${holder} -o pid,etime,args`,

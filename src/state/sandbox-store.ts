@@ -73,10 +73,14 @@ export class SandboxStore {
     const { driver, parent, id } = this.#where
     if (state.driver === driver && state.parent === parent && state.id === id) return state
     const path = this.#paths.state
-    throw new VmcgError('ERR_VMCG_STATE', `${path} is of another sandbox: ${state.id} in ${state.parent}`, {
-      path,
-      hint: `it was copied or renamed; look at it, and remove it: cat ${path}`,
-    })
+    throw new VmcgError(
+      'ERR_VMCG_STATE',
+      `${path} is the state of another cgroup: ${state.id} in ${state.parent}`,
+      {
+        path,
+        hint: `it was copied or renamed; look at it, and remove it: cat ${path}`,
+      },
+    )
   }
 
   write(state: SandboxState): Promise<void> {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describeHierarchies, detectHost } from '../../src/host/detect'
 import { hierarchiesFrom, pathBelowMount } from '../../src/host/hierarchies'
 import { parseProcCgroup } from '../../src/host/proc-cgroup'
-import { pidNamespaceOf, readProcessCgroups, readStartTime } from '../../src/host/process'
+import { readProcessCgroups, readStartTime } from '../../src/host/process'
 import { describeWith } from '../support/require'
 
 const host = detectHost()
@@ -54,12 +54,10 @@ it('describes every hierarchy', () => {
   for (const { mountPoint } of host.hierarchies) expect(text).toContain(` at ${mountPoint}`)
 })
 
-it('reads start time and pid namespace of this process, and nothing of one that cannot exist', () => {
+it('reads the start time of this process, and nothing of one that cannot exist', () => {
   expect(readStartTime(process.pid)).toBeGreaterThan(0)
-  expect(pidNamespaceOf(process.pid)).toMatch(/^pid:\[\d+\]$/)
   // PID_MAX_LIMIT is 2^22.
   expect(readStartTime(2 ** 22 + 1)).toBeUndefined()
-  expect(pidNamespaceOf(2 ** 22 + 1)).toBeUndefined()
   expect(readProcessCgroups(2 ** 22 + 1)).toBeUndefined()
 })
 

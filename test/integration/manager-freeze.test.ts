@@ -1,3 +1,4 @@
+import { rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { ManagerBench, V1_MOUNTS } from '../support/manager-bench'
 import { describeWith } from '../support/require'
@@ -37,6 +38,47 @@ describeWith(['root', 'cgroup-v1', 'freezer-v1'], 'freeze', () => {
     expect(await manager.pids()).toEqual([child.pid])
     expect(bench.read('freezer', 'freezer.state')).toBe('FROZEN')
     await manager.thaw()
+  })
+})
+
+describeWith(['root', 'cgroup-v1', 'freezer-v1'], 'where there is nothing to freeze, the error', () => {
+  test.each(['freeze', 'thaw'] as const)(
+    'says of %s that the cgroup was not made yet, and how it is',
+    async (act) => {
+      const manager = await bench.manager()
+      await expect(manager[act]()).rejects.toMatchObject({
+        code: 'ENOENT',
+        path: bench.directory('freezer'),
+        message: expect.stringContaining('has not been made yet'),
+        hint: expect.stringContaining('apply()'),
+      })
+    },
+  )
+
+  test('says that the freezer was not taken over, and leaves alone what somebody has there', async () => {
+    bench.make(bench.parent)
+    bench.make(`${bench.parent}/by-hand`)
+    const paths = { cpu: bench.directory('cpu', `${bench.parent}/by-hand`) }
+    const manager = await bench.manager({ cgroupsPath: undefined, paths })
+    await expect(manager.freeze()).rejects.toMatchObject({
+      code: 'ERR_VMCG_NO_CONTROLLER',
+      message: expect.stringContaining('freezer is not one of the cgroups that were taken over'),
+    })
+    expect(bench.read('freezer', 'freezer.state', `${bench.parent}/by-hand`)).toBe('THAWED')
+  })
+
+  test('names the cgroup that somebody else has made in its place', async () => {
+    const manager = await bench.manager()
+    await manager.apply()
+    rmdirSync(bench.directory('freezer'))
+    bench.make(bench.path(), ['freezer'])
+    const child = await bench.child(['sleep', '1000'])
+    bench.write('freezer', 'cgroup.procs', child.pid)
+    await expect(manager.freeze()).rejects.toMatchObject({
+      code: 'ERR_VMCG_FOREIGN_CGROUP',
+      path: bench.directory('freezer'),
+    })
+    expect(bench.read('freezer', 'freezer.state')).toBe('THAWED')
   })
 })
 

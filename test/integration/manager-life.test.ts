@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { existsSync, readdirSync, rmdirSync } from 'node:fs'
+import { detectHost } from '../../src/host/detect'
 import { CgroupManager } from '../../src/manager'
 import { runChild } from '../support/child-process'
 import { cgroupsOf, inEvery, ManagerBench, V1_MOUNTS } from '../support/manager-bench'
@@ -64,7 +65,14 @@ describeWith(['root', 'cgroup-v1'], 'destroy', () => {
     await manager.add(child.pid)
     await manager.apply()
     const { moved, removed } = await manager.destroy()
-    expect(moved.map(({ tid }) => tid)).toEqual([child.pid])
+    expect(moved).toEqual([{ tid: child.pid, to: expect.any(Array) }])
+    expect(new Set(moved[0]?.to)).toEqual(
+      new Set(
+        detectHost().hierarchies.flatMap(({ id, version, controllers: [name = ''] }) =>
+          version === 1 && name in origin ? [`${id}:${origin[name]}`] : [],
+        ),
+      ),
+    )
     expect(removed).toHaveLength(new Set(Object.values(V1_MOUNTS)).size)
     expect(cgroupsOf(child.pid)).toEqual(origin)
     expect(whereThere()).toEqual(everywhere(false))

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, rmdirSync } from 'node:fs'
 import { CgroupManager } from '../../src/manager'
 import type { CgroupManagerConfig } from '../../src/manager-options'
 import { Sandbox } from '../../src/sandbox'
@@ -140,6 +140,7 @@ describeWith(['root', 'cgroup-v1'], 'cgroups that exist', () => {
       [{ cpu: `${V1_MOUNTS['cpu']}/` }, 'ERR_VMCG_INVALID_PATH'],
       [{ cpu: `${bench.directory('cpu', path())}/../..` }, 'ERR_VMCG_INVALID_PATH'],
       [{ nonsense: bench.directory('cpu', path()) }, 'ERR_VMCG_NO_CONTROLLER'],
+      [{ cpu: 5 as never }, 'ERR_VMCG_INVALID_PATH'],
     ]
     for (const [paths, code] of refused) {
       const done = await operationsDuring(() =>
@@ -148,6 +149,46 @@ describeWith(['root', 'cgroup-v1'], 'cgroups that exist', () => {
       expect(done).toEqual([])
     }
     expect(readdirSync(bench.stateDir)).toEqual([])
+  })
+
+  test('must exist: one that is missing is named before anything is written', async () => {
+    const missing = bench.directory('blkio', path())
+    const done = await operationsDuring(() =>
+      expect(
+        bench.manager({ cgroupsPath: undefined, paths: pathsOf(['cpu', 'blkio']) }),
+      ).rejects.toMatchObject({
+        code: 'ENOENT',
+        path: missing,
+        message: expect.stringContaining(`paths.blkio: there is no cgroup ${missing}`),
+      }),
+    )
+    expect(done).toEqual([])
+    expect(readdirSync(bench.stateDir)).toEqual([])
+  })
+
+  test('are taken over beside those before, when more of them are named later', async () => {
+    const child = await bench.child(['sleep', '1000'])
+    const first = await bench.manager({ cgroupsPath: undefined, paths: pathsOf(['cpu']) })
+    await first.add(child.pid)
+    await first.apply({ cpu: { shares: 700 } })
+    await bench.manager({ cgroupsPath: undefined, paths: pathsOf(['memory', 'pids']) })
+    await first.apply({ cpu: { shares: 700 }, pids: { limit: 30 } })
+    expect(bench.read('pids', 'pids.max', path())).toBe('30')
+    for (const name of ['cpu', 'memory', 'pids']) expect(cgroupsOf(child.pid)[name]).toBe(path())
+    await first.destroy()
+    for (const name of OVER) expect([name, bench.exists(name, path())]).toEqual([name, name === 'cpuset'])
+  })
+
+  test('are taken over also where a manager of that path was made before, and has made nothing', async () => {
+    bench.make(bench.path())
+    for (const name of CONTROLLERS) rmdirSync(bench.directory(name))
+    await bench.manager()
+    bench.make(bench.path(), ['pids'])
+    const paths = { pids: bench.directory('pids') }
+    const manager = await bench.manager({ cgroupsPath: undefined, paths })
+    await manager.apply({ pids: { limit: 31 } })
+    expect(bench.read('pids', 'pids.max')).toBe('31')
+    expect(Object.values(manager.paths)).toEqual([bench.directory('pids')])
   })
 
   test('are not taken over by a path alone', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import type { LinuxResources } from '../../src/model/generated/oci'
@@ -8,10 +8,11 @@ import { knobsOf } from '../../src/model/resources/knobs-of'
 import { resourceWrites } from '../../src/model/resources/resource-writes'
 import { unlimitedValue } from '../../src/model/resources/unlimited'
 import { anyCpu, anyMemory } from '../support/any-resources'
+import { blockDevices } from '../support/block-devices'
 import { forAll } from '../support/for-all'
 import { ModelKernel } from '../support/model-kernel'
 import { describeWhere, describeWith } from '../support/require'
-import { bfqCases, type FieldCase, fieldCases, type TableDevice } from '../support/resource-tables'
+import { bfqCases, type FieldCase, fieldCases } from '../support/resource-tables'
 import { TestCgroup, v1MountOf } from '../support/test-cgroups'
 
 const CONTROLLERS = ['cpu', 'cpuset', 'memory', 'pids', 'blkio', 'hugetlb', 'net_cls', 'net_prio', 'rdma']
@@ -21,25 +22,6 @@ const PAGE_SIZE = 4096
 /** The parent's share of a CPU, in both kinds of bandwidth; what the tables ask for fits in. */
 const PARENT_CFS_RATIO = 4
 const PARENT_RT_RATIO = 0.01
-
-function disks(isWanted: (scheduler: string) => boolean): TableDevice[] {
-  return readdirSync('/sys/block').flatMap((name) => {
-    const [major, minor] = readFileSync(join('/sys/block', name, 'dev'), 'utf8')
-      .trim()
-      .split(':')
-      .map(Number)
-    if (major === undefined || minor === undefined || !isWanted(schedulerOf(name))) return []
-    return [{ major, minor }]
-  })
-}
-
-function schedulerOf(disk: string): string {
-  try {
-    return readFileSync(join('/sys/block', disk, 'queue/scheduler'), 'utf8')
-  } catch {
-    return ''
-  }
-}
 
 describeWith(['root', 'cgroup-v1'], 'the kernel', () => {
   let parent: TestCgroup
@@ -101,7 +83,7 @@ describeWith(['root', 'cgroup-v1'], 'the kernel', () => {
     expect(comparable(after)).toEqual(comparable(before))
   }
 
-  const [disk] = disks(() => true)
+  const [disk] = blockDevices()
   const cases = fieldCases(disk ?? { major: 0, minor: 0 })
   for (const controller of CONTROLLERS) {
     const own = cases.filter(({ writes, name }) =>
@@ -116,7 +98,7 @@ describeWith(['root', 'cgroup-v1'], 'the kernel', () => {
     })
   }
 
-  const [bfqDisk] = disks((scheduler) => scheduler.includes('[bfq]'))
+  const [bfqDisk] = blockDevices((scheduler) => scheduler.includes('[bfq]'))
   describeWhere(
     bfqDisk !== undefined,
     'block device with the bfq scheduler',

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { chownSync, mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -48,6 +49,11 @@ describeWith(['root', 'cgroup-v1', 'public-checkout'], 'a user without rootâ€™s 
     expect(await asNobody(path)).toMatchObject({ writable: [false] })
   })
 
+  test('may not use a cgroup whose list of threads was not given with that of processes', async () => {
+    for (const file of ['', '/cgroup.procs']) chownSync(`${directory('cpu', path)}${file}`, NOBODY, NOBODY)
+    expect(await asNobody(path)).toMatchObject({ writable: [false] })
+  })
+
   // The kernel keeps user.* for cgroups since Linux 5.7; trusted.* needs CAP_SYS_ADMIN of the host.
   test('can sign a directory with an attribute of user.*, not of trusted.*', async () => {
     giveAway()
@@ -64,8 +70,12 @@ describeWith(['root', 'cgroup-v1', 'public-checkout'], 'a manager without rootâ€
   })
   afterEach(() => rmSync(stateDir, { recursive: true }))
 
-  const managed = async (): Promise<unknown> =>
-    JSON.parse(await text(runChild('manage-unprivileged.ts', [`${path}/vm`, stateDir]).stdout))
+  const managed = async (): Promise<unknown> => {
+    const { pid: deadPid } = spawnSync('true')
+    const child = runChild('manage-unprivileged.ts', [`${path}/vm`, stateDir, String(deadPid)])
+    return JSON.parse(await text(child.stdout))
+  }
+  const refusal = (code: string, words = '') => ({ code, message: expect.stringContaining(words) })
 
   test('limits in the hierarchies that were given to it, and says what it was not given', async () => {
     giveAway()
@@ -73,20 +83,35 @@ describeWith(['root', 'cgroup-v1', 'public-checkout'], 'a manager without rootâ€
       isAdded: true,
       isApplied: true,
       inside: [true],
-      refused: {
-        code: 'ERR_VMCG_NO_CONTROLLER',
-        message: expect.stringContaining('the memory controller is mounted, but this user may not'),
+      refusals: {
+        memory: refusal('ERR_VMCG_NO_CONTROLLER', 'memory controller is mounted, but this user may not'),
+        shares: refusal('ERR_VMCG_OUT_OF_RANGE', 'cpu.shares 1'),
+        devices: refusal('ERR_VMCG_UNSUPPORTED', 'c 4:64 r'),
+        created: refusal('ERR_VMCG_OUT_OF_RANGE', 'cpu.shares 1'),
+        deadPid: refusal('ERR_VMCG_VM_GONE'),
+        deadThread: refusal('ERR_VMCG_VM_GONE'),
+        noPid: refusal('ERR_VMCG_INVALID_ARGUMENT', '-1'),
+        freeze: refusal('ERR_VMCG_NO_CONTROLLER', 'freezer controller is mounted, but this user may not'),
       },
       removed: [`cpu:${path}/kata_vm`],
     })
   })
 
-  test('does nothing where nothing was given to it, and fails at nothing', async () => {
+  test('does nothing where nothing was given to it, also with the dead, but refuses what nobody could apply', async () => {
     expect(await managed()).toEqual({
       isAdded: false,
       isApplied: false,
       inside: [],
-      refused: null,
+      refusals: {
+        memory: null,
+        shares: refusal('ERR_VMCG_OUT_OF_RANGE', 'cpu.shares 1'),
+        devices: refusal('ERR_VMCG_UNSUPPORTED', 'c 4:64 r'),
+        created: refusal('ERR_VMCG_OUT_OF_RANGE', 'cpu.shares 1'),
+        deadPid: null,
+        deadThread: null,
+        noPid: refusal('ERR_VMCG_INVALID_ARGUMENT', '-1'),
+        freeze: refusal('ERR_VMCG_NO_CONTROLLER', 'freezer controller is mounted, but this user may not'),
+      },
       removed: [],
     })
   })

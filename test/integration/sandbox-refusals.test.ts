@@ -79,7 +79,7 @@ describeWith(['root', 'cgroup-v1', 'python'], "somebody else's cgroup in the san
     await expect(bench.sandbox({ containers: [LIMITS] })).rejects.toMatchObject({
       code: 'ERR_VMCG_FOREIGN_CGROUP',
       path: directory('cpu', `${bench.parent}/vm`),
-      hint: expect.stringContaining('choose another id or parent'),
+      hint: expect.stringContaining('choose another id, parent or path'),
     })
     expect(placeOf(stranger.pid)).toEqual(everywhere(`${bench.parent}/vm`))
     expect(readKnob('cpu', `${bench.parent}/vm`, 'cpu.shares')).toBe('77')

@@ -56,7 +56,7 @@ it('gives the living back, removes the directories and tells who runs without a 
   const host = hostWith()
   expect(await drained(host)).toEqual({
     sandbox: 'vm1',
-    moved: [...VCPUS, VMM, IOTHREAD].map((tid) => ({ tid, to: 'cpu:/session' })),
+    moved: [...VCPUS, VMM, IOTHREAD].map((tid) => ({ tid, to: ['cpu:/session'] })),
     removed,
     unlimited: VCPUS,
   })
@@ -93,7 +93,7 @@ it('finds threads that are born meanwhile', async () => {
     },
   })
   const report = await drained(host)
-  expect(report.moved).toContainEqual({ tid: BORN, to: 'cpu:/session' })
+  expect(report.moved).toContainEqual({ tid: BORN, to: ['cpu:/session'] })
   expect(report.removed).toEqual(removed)
 })
 
@@ -131,7 +131,7 @@ it('finds another place when the origin goes between the look and the write', as
     },
   })
   const report = await drained(host)
-  expect(report.moved[0]).toEqual({ tid: 102, to: 'cpu:/kata' })
+  expect(report.moved[0]).toEqual({ tid: 102, to: ['cpu:/kata'] })
   expect(tidsIn(host.state, 'cpu', '/kata')).toEqual(VMM_THREADS)
 })
 

@@ -40,7 +40,7 @@ it.each<[Operation, number, string, object]>([
   [
     quota('50000'),
     ENOENT,
-    `sandbox vm1: cannot write 50000 to ${MOUNT}${LEAF}/cpu.cfs_quota_us: no such file or directory`,
+    `vm1: cannot write 50000 to ${MOUNT}${LEAF}/cpu.cfs_quota_us: no such file or directory`,
     {
       code: 'ENOENT',
       errno: -ENOENT,
@@ -52,31 +52,31 @@ it.each<[Operation, number, string, object]>([
   [
     { ...cpu, kind: 'make-directory', shared: false },
     ENOENT,
-    `sandbox vm1: cannot make ${MOUNT}${LEAF}: no such file or directory`,
+    `vm1: cannot make ${MOUNT}${LEAF}: no such file or directory`,
     { code: 'ENOENT', syscall: 'mkdir', path: `${MOUNT}${LEAF}` },
   ],
   [
     { ...cpu, kind: 'tag', attribute: 'trusted.vmcg', owner: 'n' },
     ENOENT,
-    `sandbox vm1: cannot tag ${MOUNT}${LEAF}: no such file or directory`,
+    `vm1: cannot tag ${MOUNT}${LEAF}: no such file or directory`,
     { code: 'ENOENT', syscall: 'setxattr', path: `${MOUNT}${LEAF}` },
   ],
   [
     { ...cpu, kind: 'remove-directory' },
     EBUSY,
-    `sandbox vm1: cannot remove ${MOUNT}${LEAF}: resource busy or locked (threads or directories are still in it)`,
+    `vm1: cannot remove ${MOUNT}${LEAF}: resource busy or locked (threads or directories are still in it)`,
     { code: 'EBUSY', syscall: 'rmdir', hint: `cat ${MOUNT}${LEAF}/tasks; ls -d ${MOUNT}${LEAF}/*/` },
   ],
   [
     { ...cpu, kind: 'move-process', pid: 100 },
     ENOENT,
-    `sandbox vm1: cannot move process 100 to ${MOUNT}${LEAF}/cgroup.procs: no such file or directory`,
+    `vm1: cannot move process 100 to ${MOUNT}${LEAF}/cgroup.procs: no such file or directory`,
     { code: 'ENOENT', syscall: 'write', value: '100' },
   ],
   [
     { ...cpu, kind: 'move-threads', tids: [102, 103] },
     ENOENT,
-    `sandbox vm1: cannot move threads 102 103 to ${MOUNT}${LEAF}/tasks: no such file or directory`,
+    `vm1: cannot move threads 102 103 to ${MOUNT}${LEAF}/tasks: no such file or directory`,
     { code: 'ENOENT', syscall: 'write', value: '102 103' },
   ],
 ])('names file, value and reason (%j)', (operation, errno, message, details) => {

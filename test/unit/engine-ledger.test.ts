@@ -1,5 +1,6 @@
 import type { OperationOutcome } from '../../src/engine/execute'
 import { Ledger } from '../../src/engine/ledger'
+import { nothingDone } from '../../src/engine/report'
 import type { Operation, Plan } from '../../src/plan/operations'
 import { LEAF, SANDBOX, VMM } from '../support/sandbox-states'
 
@@ -44,18 +45,9 @@ function ledgerOf(...outcomes: readonly OperationOutcome[]): Ledger {
 }
 
 it('reports nothing of nothing', () => {
-  expect(ledgerOf().report({ sandbox: 'vm1', mounts: {}, stages: [], warnings: [] })).toEqual({
-    sandbox: 'vm1',
-    isChanged: false,
-    looks: 0,
-    operations: [],
-    placed: [],
-    vanished: [],
-    putBack: [],
-    left: [],
-    unlimited: [],
-    warnings: [],
-  })
+  expect(ledgerOf().report({ sandbox: 'vm1', mounts: {}, stages: [], warnings: [] })).toEqual(
+    nothingDone('vm1'),
+  )
 })
 
 it('counts as placed what went into the leaf, each thread once over all hierarchies', () => {
@@ -93,7 +85,7 @@ it('names as put back who was, and not as placed', () => {
   expect(ledger.report(planOf())).toMatchObject({
     placed: [102],
     vanished: [103],
-    putBack: [{ tid: 103, to: 'cpu:/' }],
+    putBack: [{ tid: 103, to: ['cpu:/'] }],
   })
 })
 

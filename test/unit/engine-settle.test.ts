@@ -440,7 +440,7 @@ it('puts a stranger back that had been given a thread’s id by the time of the 
   })
   expect(asked).toBeGreaterThan(0)
   expect(report).toMatchObject({ placed: [], vanished: [103] })
-  expect(report.putBack).toContainEqual({ tid: 103, to: 'cpu:/' })
+  expect(report.putBack).toContainEqual({ tid: 103, to: ['cpu:/'] })
 })
 
 it('asks nobody who has an id that the next look still shows to be the same thread', async () => {

@@ -50,6 +50,8 @@ it('has figures for each size of huge pages that the kernel has', async () => {
     pids: null,
     blkio: null,
     hugetlb: { '2MB': { ...counter, limitBytes: 8_388_608 }, '1GB': { ...counter, limitBytes: null } },
+    memoryEvents: null,
+    pressure: null,
   })
 })
 
@@ -71,9 +73,40 @@ it('takes the figures of one cgroup alone where the kernel has none that include
   expect(blkio).toEqual([{ major: 8, minor: 0, readBytes: 512, writeBytes: 0, readOps: 1, writeOps: 0 }])
 })
 
-it('asks nothing of cgroup v2', async () => {
-  const stats = await readCgroupStats(roots, [hierarchy('memory', 2)], '/vm')
-  expect(Object.values(stats)).toEqual([null, null, null, null, null, null])
+it('takes each figure from the hierarchy that has its controller, and what needs none from v2', async () => {
+  put({
+    'pids.current': '3',
+    'pids.max': '7',
+    'cpu.stat': 'usage_usec 12\nuser_usec 8\nsystem_usec 4',
+    'io.pressure': 'some avg10=1.50 avg60=0.00 avg300=0.25 total=900',
+    'memory.current': '4096',
+  })
+  const stats = await readCgroupStats(roots, [hierarchy('pids'), hierarchy('io', 2)], '/vm')
+  expect(stats).toEqual({
+    cpu: { usageUs: 12, userUs: 8, systemUs: 4, perCpuUs: null },
+    throttling: null,
+    memory: null,
+    memoryEvents: null,
+    pids: { current: 3, limit: 7 },
+    blkio: null,
+    hugetlb: null,
+    pressure: {
+      cpu: null,
+      memory: null,
+      io: { some: { avg10Percent: 1.5, avg60Percent: 0, avg300Percent: 0.25, totalUs: 900 }, full: null },
+    },
+  })
+})
+
+it('prefers the CPU time of v1, where the processes are certain to be counted', async () => {
+  put({
+    'cpuacct.usage': '5000',
+    'cpuacct.stat': 'user 0\nsystem 0',
+    'cpuacct.usage_percpu': '5000',
+    'cpu.stat': 'usage_usec 1\nuser_usec 1\nsystem_usec 0',
+  })
+  const { cpu } = await readCgroupStats(roots, [hierarchy('cpuacct'), hierarchy('hugetlb', 2)], '/vm')
+  expect(cpu).toMatchObject({ usageUs: 5, perCpuUs: [5] })
 })
 
 it('says that a cgroup is in none of the hierarchies', async () => {

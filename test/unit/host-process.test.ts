@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { detectHost } from '../../src/host/detect'
-import { pidNamespaceOf, readProcessCgroups, readStartTime, startTimeOf } from '../../src/host/process'
+import { readProcessCgroups, readStartTime, startTimeOf } from '../../src/host/process'
 
 let proc: string
 beforeEach(() => {
@@ -22,20 +22,17 @@ it('has no start time for a text that ends early', () => {
   expect(startTimeOf('42 (qemu) S 1\n')).toBeUndefined()
 })
 
-it('reads a process’s cgroups, start time and pid namespace', () => {
-  mkdirSync(join(proc, '42', 'ns'), { recursive: true })
+it('reads a process’s cgroups and start time', () => {
+  mkdirSync(join(proc, '42'), { recursive: true })
   writeFileSync(join(proc, '42', 'cgroup'), '0::/a\n')
   writeFileSync(join(proc, '42', 'stat'), `42 (qemu) ${STAT_AFTER_NAME}\n`)
-  symlinkSync('pid:[4026531836]', join(proc, '42', 'ns', 'pid'))
   expect(readProcessCgroups(42, proc)).toEqual([{ hierarchyId: 0, controllers: [], path: '/a' }])
   expect(readStartTime(42, proc)).toBe(4711)
-  expect(pidNamespaceOf(42, proc)).toBe('pid:[4026531836]')
 })
 
 it('knows nothing of a process that is gone', () => {
   expect(readProcessCgroups(42, proc)).toBeUndefined()
   expect(readStartTime(42, proc)).toBeUndefined()
-  expect(pidNamespaceOf(42, proc)).toBeUndefined()
 })
 
 it('passes on what else the kernel says, with the path', () => {

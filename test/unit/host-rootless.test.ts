@@ -49,16 +49,20 @@ it('says that proc is not mounted', () => {
 })
 
 it('can write nothing to a hierarchy that is mounted read-only', async () => {
-  expect(await canWrite({ mountPoint: folder, isReadOnly: true }, '/vm')).toBe(false)
+  expect(await canWrite({ mountPoint: folder, isReadOnly: true, version: 1 }, '/vm')).toBe(false)
 })
 
 it('can make nothing where nothing is mounted', async () => {
-  expect(await canWrite({ mountPoint: join(folder, 'nowhere'), isReadOnly: false }, '/vm')).toBe(false)
+  expect(await canWrite({ mountPoint: join(folder, 'nowhere'), isReadOnly: false, version: 1 }, '/vm')).toBe(
+    false,
+  )
 })
 
 it('says what is wrong with a path that leads through a file', async () => {
   writeFileSync(join(folder, 'file'), '')
-  await expect(canWrite({ mountPoint: folder, isReadOnly: false }, '/file/vm')).rejects.toMatchObject({
+  await expect(
+    canWrite({ mountPoint: folder, isReadOnly: false, version: 1 }, '/file/vm'),
+  ).rejects.toMatchObject({
     code: 'ENOTDIR',
     syscall: 'access',
   })

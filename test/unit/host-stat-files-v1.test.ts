@@ -5,7 +5,6 @@ import {
   parseCpuStats,
   parseMemoryParts,
   parseOomKills,
-  parsePidsLimit,
   parseThrottling,
 } from '../../src/host/stat-files-v1'
 
@@ -29,14 +28,6 @@ it.each([
   ['9223372035781033984', null],
 ])('a limit of %s bytes is %p', (text, limit) => {
   expect(parseByteLimit(text)).toBe(limit)
-})
-
-it.each([
-  ['max', null],
-  ['0', 0],
-  ['100', 100],
-])('a pids.max of %s is %p', (text, limit) => {
-  expect(parsePidsLimit(text)).toBe(limit)
 })
 
 it('reads how far a quota held back, in microseconds', () => {

@@ -78,7 +78,7 @@ it('never tags the parent, which others share', () => {
 })
 
 it.each([
-  ['tagged by another', { [SANDBOX]: { owner: 'another' } }, ['cpu'], /another sandbox/],
+  ['tagged by another', { [SANDBOX]: { owner: 'another' } }, ['cpu'], /another state/],
   ['without a tag, with threads in it', { [SANDBOX]: { tids: VCPUS } }, ['cpu'], /no tag.*threads in it: 2/],
   ['without a tag, where nothing is claimed', { [SANDBOX]: {} }, ['cpuacct'], /no tag.*threads in it: 0/],
   [

@@ -37,7 +37,7 @@ describe('the store of a sandbox', () => {
     await other.write(store.fresh({ hasLeaf: true }))
     await expect(other.read()).rejects.toMatchObject({
       code: 'ERR_VMCG_STATE',
-      message: expect.stringContaining('is of another sandbox: vm1 in /kata'),
+      message: expect.stringContaining('is the state of another cgroup: vm1 in /kata'),
     })
   })
 

@@ -1,0 +1,225 @@
+import { VmcgError } from '../errors'
+import { describeHierarchies } from '../host/detect'
+import type { Hierarchy } from '../host/hierarchies'
+import { Batch, resultText } from './batch'
+import { parseEvents, waitForEvent } from './cgroup-events'
+import { cgroupFile, fileError, idsBelow, requireCgroupBelowRoot } from './cgroup-tree'
+import {
+  DEFAULT_FREEZE_MS,
+  doesNotFreeze,
+  type FreezeOptions,
+  type FreezerState,
+  ownProcessInside,
+  staysFrozen,
+} from './freezer-state'
+import { type Roots, type SubmitOptions, submit } from './lane'
+import { OpCode } from './native'
+import { type ThreadState, threadStates } from './thread-states'
+
+// Source of it all: kernel, Documentation/admin-guide/cgroup-v2.rst, cgroup.freeze and cgroup.events; since Linux 5.2.
+
+/**
+ * Reads whether a cgroup is frozen. Threads that were stopped by a signal or a tracer count as frozen.
+ *
+ * @param path Below the mount point, such as `'/kata/vm1'`; one with threaded cgroups below it is frozen with them.
+ * @throws `ERR_VMCG_NO_CONTROLLER` where v2 is not mounted; `ERR_VMCG_INVALID_PATH` for the root, which cannot be frozen;
+ *   `ENOENT` for a cgroup that is not there.
+ */
+export async function freezerState(
+  roots: Roots,
+  hierarchies: readonly Hierarchy[],
+  path: string,
+  options: SubmitOptions = {},
+): Promise<FreezerState> {
+  return (await look(frozenWith(roots, hierarchies, path), options)).state
+}
+
+/**
+ * Stops every thread in a cgroup and below it, and waits until the kernel says that all have. When they do not in time,
+ * and after an abort, the cgroup is thawed.
+ *
+ * @throws `ERR_VMCG_BUSY` naming the threads that do not stop; the same, before anything is written, when this very
+ *   process is inside. Else as {@link freezerState}.
+ */
+export async function freeze(
+  roots: Roots,
+  hierarchies: readonly Hierarchy[],
+  path: string,
+  options: FreezeOptions = {},
+): Promise<void> {
+  const cgroup = frozenWith(roots, hierarchies, path)
+  // Whoever freezes itself can never thaw itself.
+  const pids = await idsBelow(roots, [cgroup.hierarchy], path, 'cgroup.procs', options)
+  if (pids.includes(process.pid)) throw ownProcessInside(cgroup, cgroup.hierarchy.mountPoint)
+  const { timeoutMs = DEFAULT_FREEZE_MS } = options
+  try {
+    if (await freezesWithin(cgroup, timeoutMs, options)) return
+    throw doesNotFreeze(cgroup, timeoutMs, await threadsThatRunOn(cgroup, options))
+  } catch (error) {
+    await submit(writing(cgroup, THAW))
+    throw error
+  }
+}
+
+/**
+ * Lets a cgroup go on; does no harm where it was not frozen.
+ *
+ * @throws `ERR_VMCG_BUSY` naming the cgroup above it that holds it frozen, or when somebody else froze it again. Else as
+ *   {@link freezerState}.
+ */
+export async function thaw(
+  roots: Roots,
+  hierarchies: readonly Hierarchy[],
+  path: string,
+  options: SubmitOptions = {},
+): Promise<void> {
+  const cgroup = frozenWith(roots, hierarchies, path)
+  await write(cgroup, THAW, options)
+  const { signal } = options
+  const wait = { timeoutMs: DEFAULT_FREEZE_MS, signal }
+  const { state, above } = await look(cgroup, options)
+  const isHeld = state.isSelfFreezing || above !== undefined
+  if (!isHeld && (await waitForEvent(cgroup.directory, ({ isFrozen }) => !isFrozen, wait))) return
+  throw staysFrozen(cgroup, state, above)
+}
+
+/**
+ * Freezes for the time that something takes which is better done while nothing moves. Tries for so long, without an error
+ * for what does not stop. Not for a cgroup that this process is in.
+ */
+export async function tryFreeze(
+  roots: Roots,
+  hierarchies: readonly Hierarchy[],
+  path: string,
+  ms: number,
+  options: SubmitOptions,
+): Promise<void> {
+  await freezesWithin(frozenWith(roots, hierarchies, path), ms, options)
+}
+
+/** Thaws what {@link tryFreeze} froze, whoever else holds it: who is killed while frozen ends all the same. */
+export async function release(
+  roots: Roots,
+  hierarchies: readonly Hierarchy[],
+  path: string,
+  options: SubmitOptions = {},
+): Promise<void> {
+  await write(frozenWith(roots, hierarchies, path), THAW, options)
+}
+
+const FREEZE = '1'
+const THAW = '0'
+
+interface FrozenCgroup {
+  readonly roots: Roots
+  readonly hierarchy: Hierarchy
+  readonly path: string
+  /** Absolute. */
+  readonly directory: string
+  readonly file: 'cgroup.freeze'
+  readonly thaw: typeof THAW
+}
+
+function frozenWith(roots: Roots, hierarchies: readonly Hierarchy[], path: string): FrozenCgroup {
+  requireCgroupBelowRoot(path)
+  const hierarchy = hierarchies.find(({ version }) => version === 2)
+  if (hierarchy !== undefined) {
+    return {
+      roots,
+      hierarchy,
+      path,
+      directory: `${hierarchy.mountPoint}${path}`,
+      file: 'cgroup.freeze',
+      thaw: THAW,
+    }
+  }
+  throw new VmcgError(
+    'ERR_VMCG_NO_CONTROLLER',
+    `cgroup v2 is not mounted; there is: ${describeHierarchies({ hierarchies })}`,
+    {
+      value: 'freezer',
+      hint: 'mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified',
+    },
+  )
+}
+
+function writing({ roots, hierarchy, path, file }: FrozenCgroup, value: string): Batch {
+  const batch = new Batch()
+  batch.add(OpCode.Write, roots.id(hierarchy.mountPoint), cgroupFile(path, file), { value })
+  return batch
+}
+
+async function write(cgroup: FrozenCgroup, value: string, options: SubmitOptions): Promise<void> {
+  const [result] = await submit(writing(cgroup, value), options)
+  const errno = result?.errno ?? 0
+  if (errno !== 0) throw fileError('write', `${cgroup.directory}/${cgroup.file}`, errno, value)
+}
+
+async function freezesWithin(cgroup: FrozenCgroup, ms: number, options: SubmitOptions): Promise<boolean> {
+  await write(cgroup, FREEZE, options)
+  const { signal } = options
+  return waitForEvent(cgroup.directory, ({ isFrozen }) => isFrozen, { timeoutMs: ms, signal })
+}
+
+interface FrozenLook {
+  readonly state: FreezerState
+  /** The directory of the nearest cgroup above that was frozen itself; undefined: none that can be seen. */
+  readonly above: string | undefined
+}
+
+/** The kernel does not say that a cgroup above is frozen, so all of them are asked. */
+async function look(cgroup: FrozenCgroup, options: SubmitOptions): Promise<FrozenLook> {
+  const { roots, hierarchy, path, directory } = cgroup
+  const root = roots.id(hierarchy.mountPoint)
+  const names = path.split('/').slice(1, -1)
+  const ancestors = names.map((_, index) => `/${names.slice(0, index + 1).join('/')}`)
+  const batch = new Batch()
+  for (const file of ['cgroup.freeze', 'cgroup.events']) batch.add(OpCode.Read, root, cgroupFile(path, file))
+  for (const ancestor of ancestors) {
+    batch.nextGroup()
+    batch.add(OpCode.Read, root, cgroupFile(ancestor, 'cgroup.freeze'))
+  }
+  const [self, events, ...above] = await submit(batch, options)
+  if (self === undefined || events === undefined) throw new TypeError('a batch without its results')
+  const failed = self.errno === 0 ? events : self
+  if (failed.errno !== 0) throw fileError('read', `${directory}/cgroup.freeze`, failed.errno)
+  const isSelfFreezing = resultText(self).trimEnd() === FREEZE
+  const { isFrozen } = parseEvents(resultText(events))
+  const nearest = ancestors.findLast((_, index) => {
+    const result = above[index]
+    return result?.errno === 0 && resultText(result).trimEnd() === FREEZE
+  })
+  // Frozen without a reason that can be seen: by a cgroup beyond the mount point.
+  const isParentFreezing = nearest !== undefined || (isFrozen && !isSelfFreezing)
+  const isFreezing = isSelfFreezing || isParentFreezing
+  return {
+    state: {
+      state: isFrozen ? 'FROZEN' : isFreezing ? 'FREEZING' : 'THAWED',
+      isSelfFreezing,
+      isParentFreezing,
+    },
+    above: nearest === undefined ? undefined : `${hierarchy.mountPoint}${nearest}`,
+  }
+}
+
+/**
+ * Where a thread waits that the kernel counts as frozen: in the trap that the freezer sets, under the name of its caller
+ * where the compiler has put the two together, or in vfork(2). Source: kernel/signal.c, kernel/fork.c,
+ * cgroup_enter_frozen.
+ */
+const FROZEN_IN: readonly string[] = ['do_freezer_trap', 'get_signal', 'wait_for_vfork_done', 'kernel_clone']
+/** Stopped by a signal or a tracer, which counts as frozen; or ended. */
+const AT_REST: readonly string[] = ['T', 't', 'Z', 'X']
+
+/** The kernel does not name those that it could not stop. A sleep of which it does not tell the place may be a frozen one. */
+async function threadsThatRunOn(
+  { roots, hierarchy, path }: FrozenCgroup,
+  options: SubmitOptions,
+): Promise<readonly ThreadState[]> {
+  const tids = await idsBelow(roots, [hierarchy], path, 'tasks', options)
+  const threads = await threadStates(roots, tids, options)
+  return threads.filter(({ state, waitsIn }) => {
+    if (AT_REST.includes(state) || FROZEN_IN.includes(waitsIn)) return false
+    return state !== 'S' || waitsIn !== ''
+  })
+}

@@ -1,0 +1,40 @@
+import { freeze, thaw } from './engine/freezer'
+import { CgroupError } from './errors'
+import { freezingHierarchy } from './host/sandbox-hierarchies'
+import { lookAtTeardown } from './sandbox-look'
+import type { ActOptions } from './sandbox-options'
+import type { SandboxSession } from './sandbox-session'
+
+/**
+ * Stops or lets go every thread of a managed cgroup.
+ *
+ * @throws `ERR_VMCG_NO_CONTROLLER` where no freezer is mounted, given to this user, or taken over; `ENOENT` where the
+ *   cgroup has not been made or is there no more; `ERR_VMCG_FOREIGN_CGROUP` for somebody else's in its place; what
+ *   `freeze` and `thaw` of the freezer throw.
+ */
+export async function setFrozen(
+  session: SandboxSession,
+  isFrozen: boolean,
+  options: ActOptions,
+): Promise<void> {
+  const { host, roots, state, paths } = session
+  const freezer = freezingHierarchy(host, state.takenOver)
+  const directory = `${freezer.mountPoint}${paths.sandbox}`
+  if (!state.claimed.includes(freezer.id)) {
+    throw notThere(directory, 'has not been made yet', 'call add() or apply() first: they make it')
+  }
+  const { observed } = await lookAtTeardown({ host, roots, state }, options)
+  const cgroups = observed.hierarchies.find(({ id }) => id === freezer.id)?.cgroups
+  if (cgroups?.[paths.sandbox] === undefined) {
+    throw notThere(
+      directory,
+      'is not there: it was not made yet, or somebody has removed it',
+      'apply() makes it',
+    )
+  }
+  await (isFrozen ? freeze : thaw)(roots, [freezer], paths.sandbox, options)
+}
+
+function notThere(directory: string, why: string, hint: string): CgroupError {
+  return new CgroupError('ENOENT', `the cgroup ${directory} ${why}`, { errno: -2, path: directory, hint })
+}
