@@ -1,6 +1,7 @@
 import type { LinuxResources } from '../model/generated/oci'
 import { placeOf } from '../model/resources/keyed-lines'
-import { unlimitedValue } from '../model/resources/unlimited'
+import { splitLimits } from '../model/resources/named-limits'
+import { isLift } from '../model/resources/unlimited'
 import { type Desired, type ManagedKnob, sandboxPaths } from './desired'
 import { askedPlaces } from './knobs-v1'
 import type { Operation } from './operations'
@@ -21,23 +22,21 @@ export function managedWith(
     if (operation.kind !== 'write-knob') return []
     const { hierarchy, path, knob, value } = operation
     if (path !== sandbox && path !== vcpu) return []
-    if (where.hasLeaf && path === vcpu && knob === 'cpu.shares') return []
+    if (where.hasLeaf && path === vcpu && LEAF_WEIGHTS.includes(knob)) return []
     // A single device rule cannot be lifted: what counts is that there are rules of ours at all.
-    return [
-      isDeviceKnob(knob)
-        ? { hierarchy, path, knob: DEVICE_RULES, value: '' }
-        : { hierarchy, path, knob, value },
-    ]
+    if (isDeviceKnob(knob)) return [{ hierarchy, path, knob: DEVICE_RULES, value: '' }]
+    return splitLimits({ file: knob, value }).map((limit) => ({ hierarchy, path, knob, value: limit.value }))
   })
   const all = new Map(before.map((managed) => [identity(managed), managed]))
   for (const managed of written) {
-    const isLift = managed.value === unlimitedValue(managed.knob, managed.value)
     // This is written down before it is done: until then there is a limit to answer for.
-    if (isLift && all.has(identity(managed))) continue
+    if (isLift({ file: managed.knob, value: managed.value }) && all.has(identity(managed))) continue
     all.set(identity(managed), managed)
   }
   return [...all.values()]
 }
+
+const LEAF_WEIGHTS: readonly string[] = ['cpu.shares', 'cpu.weight']
 
 /** What stands for all device rules that were written to a cgroup. */
 export const DEVICE_RULES = 'devices.list'
