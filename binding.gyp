@@ -33,10 +33,13 @@
       'sources': [
         'native/core/batch_codec.cc',
         'native/core/batch_run.cc',
+        'native/core/bpf.cc',
+        'native/core/device_programs.cc',
         'native/core/device_stat.cc',
         'native/core/directory.cc',
         'native/core/file_io.cc',
         'native/core/file_lock.cc',
+        'native/core/held_programs.cc',
         'native/core/lane.cc',
         'native/core/operations.cc',
         'native/core/root.cc',

@@ -20,6 +20,9 @@ enum class OpCode : std::int32_t {
   kGetXattr = 7,
   kListTasks = 8,
   kListDirs = 9,
+  kSetDeviceProgram = 10,
+  kRemoveDeviceProgram = 11,
+  kListDevicePrograms = 12,
 };
 
 struct Operation {
@@ -31,9 +34,11 @@ struct Operation {
   /** Indices into the batch's strings; -1 for what the operation does not need. */
   std::int32_t path;
   std::int32_t value;
-  /** The index of an attribute's name, or the switch of kListTasks. */
+  /** The index of an attribute's name, the switch of kListTasks, or the id of an attached program.
+   */
   std::int32_t arg;
-  /** The range in the batch's ids that kWriteIds writes. */
+  /** The range in the batch's ids that kWriteIds writes, or that are kSetDeviceProgram's
+   * instructions. */
   std::int32_t ids_start;
   std::int32_t ids_count;
 };
@@ -61,7 +66,10 @@ struct OperationResult {
 struct BatchResult {
   std::vector<OperationResult> operations;
   std::vector<std::int32_t> id_errors;
-  /** What was read, or, for an operation that failed, the name of the system call that did. */
+  /**
+   * What was read, or, for an operation that failed, the name of the system call that did; behind
+   * it, after a NUL, what the verifier said of a program that it refused.
+   */
   std::string bytes;
 };
 

@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "bpf.h"
+
 namespace vmcg {
 namespace {
 
@@ -31,12 +33,14 @@ std::vector<std::string> SplitAtNul(std::string_view joined) {
 
 std::optional<OpCode> DecodeOpCode(std::int32_t code) {
   const auto first = static_cast<std::int32_t>(OpCode::kMakeDir);
-  const auto last = static_cast<std::int32_t>(OpCode::kListDirs);
+  const auto last = static_cast<std::int32_t>(OpCode::kListDevicePrograms);
   if (code < first || code > last) return std::nullopt;
   return static_cast<OpCode>(code);
 }
 
-bool NeedsValue(OpCode code) { return code == OpCode::kWrite || code == OpCode::kSetXattr; }
+bool NeedsValue(OpCode code) {
+  return code == OpCode::kWrite || code == OpCode::kSetXattr || code == OpCode::kSetDeviceProgram;
+}
 
 bool NeedsAttribute(OpCode code) { return code == OpCode::kSetXattr || code == OpCode::kGetXattr; }
 
@@ -47,14 +51,28 @@ bool IsIndex(std::int32_t index, bool needed, std::size_t count) {
 bool HasValidStrings(const Operation& operation, std::size_t count) {
   if (!IsIndex(operation.path, true, count)) return false;
   if (!IsIndex(operation.value, NeedsValue(operation.code), count)) return false;
-  if (operation.code == OpCode::kListTasks) return operation.arg >= -1 && operation.arg <= 1;
-  return IsIndex(operation.arg, NeedsAttribute(operation.code), count);
+  switch (operation.code) {
+    case OpCode::kListTasks:
+      return operation.arg >= -1 && operation.arg <= 1;
+    case OpCode::kSetDeviceProgram:
+      return operation.arg >= 0;
+    case OpCode::kRemoveDeviceProgram:
+      return operation.arg > 0;
+    default:
+      return IsIndex(operation.arg, NeedsAttribute(operation.code), count);
+  }
 }
 
-/** Only kWriteIds has ids, within the batch's and behind those of the operation before. */
+bool HasValidIdCount(const Operation& operation) {
+  if (operation.code == OpCode::kWriteIds) return operation.ids_count >= 0;
+  if (operation.code != OpCode::kSetDeviceProgram) return operation.ids_count == 0;
+  return operation.ids_count > 0 && operation.ids_count % int{kWordsPerInstruction} == 0;
+}
+
+/** Within the batch's, and behind those of the operation before. */
 bool HasValidIds(const Operation& operation, std::int64_t& ids_end, std::size_t count) {
+  if (!HasValidIdCount(operation)) return false;
   if (operation.ids_count == 0) return true;
-  if (operation.code != OpCode::kWriteIds || operation.ids_count < 0) return false;
   const std::int64_t end = std::int64_t{operation.ids_start} + operation.ids_count;
   if (operation.ids_start < ids_end || end > static_cast<std::int64_t>(count)) return false;
   ids_end = end;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 
+#include "device_programs.h"
 #include "file_io.h"
 #include "operations.h"
 #include "task_list.h"
@@ -53,6 +54,13 @@ class BatchRun {
     return batch_.strings[static_cast<std::size_t>(index)];
   }
 
+  [[nodiscard]] std::span<const std::int32_t> IdsOf(const Operation& operation) const {
+    if (operation.ids_count == 0) return {};
+    return std::span(batch_.ids)
+        .subspan(static_cast<std::size_t>(operation.ids_start),
+                 static_cast<std::size_t>(operation.ids_count));
+  }
+
   // Groups ascend, so only the latest one can still have operations to skip.
   [[nodiscard]] bool IsStopped(const Operation& operation) const {
     return operation.group == stopped_group_;
@@ -92,6 +100,16 @@ class BatchRun {
         return ListTasks(root, path, operation.arg == 1, result_.bytes);
       case OpCode::kListDirs:
         return ListDirs(root, path, result_.bytes);
+      case OpCode::kSetDeviceProgram:
+        return SetDeviceProgram(root, path,
+                                NewProgram{.name = String(operation.value),
+                                           .instructions = IdsOf(operation),
+                                           .replaces = static_cast<std::uint32_t>(operation.arg)},
+                                result_.bytes, verifier_log_);
+      case OpCode::kRemoveDeviceProgram:
+        return RemoveDeviceProgram(root, path, static_cast<std::uint32_t>(operation.arg));
+      case OpCode::kListDevicePrograms:
+        return ListDevicePrograms(root, path, result_.bytes);
       case OpCode::kWriteIds:
         break;
     }
@@ -139,12 +157,11 @@ class BatchRun {
       return;
     }
     const std::int64_t start = NowMicroseconds();
-    const auto ids_start = static_cast<std::size_t>(operation.ids_start);
-    const auto ids_count = static_cast<std::size_t>(operation.ids_count);
-    if (ids_count > 0) {
-      result_.operations[at].done =
-          WriteEachId(*target.file, std::span(batch_.ids).subspan(ids_start, ids_count),
-                      std::span(result_.id_errors).subspan(ids_start, ids_count));
+    const std::span<const std::int32_t> ids = IdsOf(operation);
+    if (!ids.empty()) {
+      const auto ids_start = static_cast<std::size_t>(operation.ids_start);
+      result_.operations[at].done = WriteEachId(
+          *target.file, ids, std::span(result_.id_errors).subspan(ids_start, ids.size()));
     }
     Finish(at, Done{}, target.microseconds + NowMicroseconds() - start);
   }
@@ -156,10 +173,12 @@ class BatchRun {
     result.error = ended.ok() ? 0 : ended.error().number;
     if (!ended.ok()) {
       result_.bytes += ended.error().syscall;
+      if (!verifier_log_.empty()) result_.bytes += '\0' + verifier_log_;
       if (!batch_.operations[at].optional) stopped_group_ = batch_.operations[at].group;
     }
     result.microseconds = static_cast<std::int32_t>(
         std::min<std::int64_t>(microseconds, std::numeric_limits<std::int32_t>::max()));
+    verifier_log_.clear();
     result.byte_end = ByteEnd();
   }
 
@@ -169,6 +188,7 @@ class BatchRun {
 
   const Batch& batch_;
   BatchResult result_;
+  std::string verifier_log_;
   std::int32_t stopped_group_ = -1;
 };
 

@@ -51,6 +51,7 @@ Result<Done> RemoveDir(const Root& root, const std::string& path) {
   const int removed = RetryOnEintr(
       [&] { return unlinkat(entry->parent.get(), entry->name.c_str(), AT_REMOVEDIR); });
   if (removed == -1) return LastError("unlinkat");
+  root.held_programs().DropAll(path);
   return Done{};
 }
 

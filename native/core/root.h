@@ -1,8 +1,10 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "fd.h"
+#include "held_programs.h"
 #include "result.h"
 
 namespace vmcg {
@@ -33,9 +35,15 @@ class Root {
 
   [[nodiscard]] Lookup lookup() const { return lookup_; }
 
+  /** They go when the root does. */
+  [[nodiscard]] HeldPrograms& held_programs() const { return *held_programs_; }
+
  private:
   Root(Fd directory, long file_system, Lookup lookup)
-      : directory_(std::move(directory)), file_system_(file_system), lookup_(lookup) {}
+      : directory_(std::move(directory)),
+        file_system_(file_system),
+        lookup_(lookup),
+        held_programs_(std::make_unique<HeldPrograms>()) {}
 
   [[nodiscard]] Result<Fd> OpenByOpenat2(const std::string& path, int flags) const;
   [[nodiscard]] Result<Fd> OpenStepwise(const std::string& path, int flags) const;
@@ -43,6 +51,7 @@ class Root {
   Fd directory_;
   long file_system_;
   Lookup lookup_;
+  std::unique_ptr<HeldPrograms> held_programs_;
 };
 
 }  // namespace vmcg

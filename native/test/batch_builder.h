@@ -47,6 +47,16 @@ class BatchBuilder {
     return *this;
   }
 
+  BatchBuilder& AddProgram(const std::string& path, const std::string& name,
+                           const std::vector<std::int32_t>& instructions) {
+    AddIds(path, instructions);
+    Operation& operation = batch_.operations.back();
+    operation.code = OpCode::kSetDeviceProgram;
+    operation.value = String(name);
+    operation.arg = 0;
+    return *this;
+  }
+
   [[nodiscard]] const Batch& batch() const { return batch_; }
 
  private:

@@ -59,7 +59,7 @@ TEST_F(DecodeBatchTest, RefusesHalfAnOperation) {
 }
 
 TEST_F(DecodeBatchTest, RefusesUnknownOpcodesAndFlags) {
-  for (const std::int32_t code : {0, 10, -1, 4 | 0x200, 4 | 0x10000, INT32_MIN, INT32_MAX}) {
+  for (const std::int32_t code : {0, 13, -1, 4 | 0x200, 4 | 0x10000, INT32_MIN, INT32_MAX}) {
     EXPECT_EQ(ErrorOfDecoding({code, kRoot, 0, -1, -1, 0, 0, 0}, "a"), EINVAL) << code;
   }
 }
@@ -89,6 +89,20 @@ TEST_F(DecodeBatchTest, WantsTheNameOfAnAttribute) {
 TEST_F(DecodeBatchTest, TakesASwitchForListTasks) {
   EXPECT_EQ(ErrorOfDecoding({8, kRoot, 0, -1, 1, 0, 0, 0}, "a"), 0);
   EXPECT_EQ(ErrorOfDecoding({8, kRoot, 0, -1, 2, 0, 0, 0}, "a"), EINVAL);
+}
+
+TEST_F(DecodeBatchTest, WantsWholeInstructionsAndANameForAProgram) {
+  const Words program{1, 2, 3, 4};
+  EXPECT_EQ(ErrorOfDecoding({10, kRoot, 0, 0, 0, 0, 4, 0}, "a", program), 0);
+  EXPECT_EQ(ErrorOfDecoding({10, kRoot, 0, 0, 0, 0, 3, 0}, "a", program), EINVAL);
+  EXPECT_EQ(ErrorOfDecoding({10, kRoot, 0, 0, 0, 0, 0, 0}, "a", program), EINVAL);
+  EXPECT_EQ(ErrorOfDecoding({10, kRoot, 0, -1, 0, 0, 4, 0}, "a", program), EINVAL);
+}
+
+TEST_F(DecodeBatchTest, WantsTheIdOfAProgramToRemove) {
+  EXPECT_EQ(ErrorOfDecoding({10, kRoot, 0, 0, -1, 0, 2, 0}, "a", {1, 2}), EINVAL);
+  EXPECT_EQ(ErrorOfDecoding({11, kRoot, 0, -1, 7, 0, 0, 0}, "a"), 0);
+  EXPECT_EQ(ErrorOfDecoding({11, kRoot, 0, -1, 0, 0, 0, 0}, "a"), EINVAL);
 }
 
 TEST_F(DecodeBatchTest, RefusesIdsThatAreNotThere) {

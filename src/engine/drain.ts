@@ -1,12 +1,13 @@
 import { CgroupError } from '../errors'
 import type { Observed } from '../plan/observed'
-import { isEmptyPlan, operationsOf, type Plan, type Stage } from '../plan/operations'
+import { isEmptyPlan, operationsOf, type Plan } from '../plan/operations'
 import type { OperationOutcome, StageExecutor } from './execute'
 import { explain, failedErrno } from './explain'
 import type { SubmitOptions } from './lane'
+import { lookAfter } from './look-after'
 import { type MovedThread, Moves } from './moves'
 import { pause } from './pause'
-import { type Identify, putBackStrangers } from './strangers'
+import type { Identify } from './strangers'
 
 /** What a `destroy` did. */
 export interface DestroyReport {
@@ -58,8 +59,21 @@ export async function drain(
   const limited = new Set(now.limited)
   const { sandbox } = now.plan
   for (let waitMs = FIRST_PAUSE_MS; !isEmptyPlan(now.plan); waitMs = Math.min(2 * waitMs, LONGEST_PAUSE_MS)) {
-    const isBusy = await runTeardown(now, execute, options, moves, removed)
-    now = await look()
+    const done = await runTeardown(now, execute, options)
+    const strangers = new Set<number>()
+    const before = now
+    now = await lookAfter({ ...before, ...done }, look, execute, {
+      identify: options.identify,
+      onPutBack: (outcomes) => {
+        for (const { id } of outcomes.flatMap(({ ids }) => ids)) strangers.add(id)
+      },
+    })
+    for (const outcome of done.outcomes) {
+      if (outcome.operation.kind !== 'remove-directory') moves.add(outcome, (id) => !strangers.has(id))
+      else if (outcome.errno === 0) removed.push(where(outcome))
+    }
+    if (done.failed !== undefined) throw explain(done.failed, before.plan, before.observed)
+    const isBusy = done.outcomes.some(isWaitedFor)
     if (isBusy && !isEmptyPlan(now.plan)) {
       if (performance.now() > deadline) throw busy(now.plan)
       await pause(waitMs, options.signal)
@@ -73,51 +87,38 @@ export async function drain(
   }
 }
 
-/** @returns true when a directory was still busy, or threads had nowhere to go. */
-async function runTeardown(
-  { plan, observed }: TeardownLook,
-  execute: StageExecutor,
-  options: DrainOptions,
-  moves: Moves,
-  removed: string[],
-): Promise<boolean> {
-  let isBusy = false
+/** Up to the first outcome that another look does not mend. */
+async function runTeardown({ plan }: TeardownLook, execute: StageExecutor, options: DrainOptions) {
+  const all: OperationOutcome[] = []
   for (const stage of plan.stages) {
     const outcomes = await execute(plan, stage, options)
-    const strangers = await putBack(plan, stage, outcomes, observed, execute, options)
-    for (const outcome of outcomes) {
-      const { operation } = outcome
-      const where = `${operation.hierarchy}:${operation.path}`
-      const errno = failedErrno(outcome)
-      if (operation.kind === 'remove-directory') {
-        if (errno === 0) removed.push(where)
-        else if (errno === EBUSY) isBusy = true
-        else if (errno > 0 && errno !== ENOENT) throw explain(outcome, plan, observed)
-        continue
-      }
-      moves.add(outcome, (id) => !strangers.has(id))
-      // The cgroup that they came from has gone since the look: the next one finds another place for them.
-      if (errno === ENOENT || errno === ENODEV) isBusy = true
-      else if (errno > 0) throw explain(outcome, plan, observed)
-    }
+    all.push(...outcomes)
+    const failed = outcomes.find(isFatal)
+    if (failed !== undefined) return { outcomes: all, failed }
   }
-  return isBusy
+  return { outcomes: all, failed: undefined }
 }
 
-/** @returns the ids that were a stranger's by the time they were written. */
-async function putBack(
-  plan: Plan,
-  stage: Stage,
-  outcomes: readonly OperationOutcome[],
-  observed: Observed,
-  execute: StageExecutor,
-  { identify }: DrainOptions,
-): Promise<ReadonlySet<number>> {
-  if (identify === undefined) return new Set()
-  const operations = putBackStrangers(outcomes, observed, identify)
-  if (operations.length === 0) return new Set()
-  const done = await execute(plan, { name: stage.name, operations }, {})
-  return new Set(done.flatMap(({ ids }) => ids.map(({ id }) => id)))
+/**
+ * A directory that is still busy is tried again, and one that somebody else has removed is not in the way. When the
+ * cgroup that threads came from has gone since the look, the next one finds another place for them.
+ */
+function isFatal(outcome: OperationOutcome): boolean {
+  const errno = failedErrno(outcome)
+  const isMove = outcome.operation.kind !== 'remove-directory'
+  return errno > 0 && errno !== ENOENT && errno !== (isMove ? ENODEV : EBUSY)
+}
+
+/** True where another look is to wait a little: a directory is busy, or threads had nowhere to go. */
+function isWaitedFor(outcome: OperationOutcome): boolean {
+  const errno = failedErrno(outcome)
+  return outcome.operation.kind === 'remove-directory'
+    ? errno === EBUSY
+    : errno === ENOENT || errno === ENODEV
+}
+
+function where({ operation }: OperationOutcome): string {
+  return `${operation.hierarchy}:${operation.path}`
 }
 
 function busy(plan: Plan): CgroupError {

@@ -43,7 +43,7 @@ export interface NativeAddon {
 
 /**
  * One operation of a batch: eight 32-bit words `[code | flags, root, path, value, arg, idsStart, idsCount, group]`.
- * `path`, `value` and `arg` (for extended attributes) are indices into `strings`, which are joined by NUL; −1 is none.
+ * `path`, `value` and `arg` (of extended attributes) are indices into `strings`, which are joined by NUL; −1 is none.
  * Paths are relative to the root, and `.` is the root itself; `..`, absolute paths and links that lead out are EXDEV.
  * Groups are numbered in ascending order; a failure stops the rest of its own group only, unless the operation carries
  * `OP_OPTIONAL`. Two WriteIds operations must not share ids: there is one errno per place in `ids`.
@@ -74,6 +74,17 @@ export enum OpCode {
   ListTasks = 8,
   /** The names of the directories in `path`, each ended by NUL, into the result's bytes. */
   ListDirs = 9,
+  /**
+   * Loads the device program named `value` (at most 15 of `[A-Za-z0-9_.]`), whose instructions are `ids`, two words
+   * each as `struct bpf_insn` lies in memory, and attaches it to the v2 cgroup `path`: beside others, or atomically in
+   * the place of the attached program with the id `arg` (0: none). Its record goes into the result's bytes. A program
+   * that was attached by this root can be replaced without CAP_SYS_ADMIN until the root is closed.
+   */
+  SetDeviceProgram = 10,
+  /** Takes the device program with the id `arg` off the v2 cgroup `path`; ENOENT when it is not attached. */
+  RemoveDeviceProgram = 11,
+  /** Records of PROGRAM_RECORD_BYTES of the device programs of the v2 cgroup `path` itself into the result's bytes. */
+  ListDevicePrograms = 12,
 }
 
 /** Flag in an operation's first word: a failure of this operation does not stop its group. */
@@ -84,13 +95,20 @@ export const OP_WORDS = 8
  * The result of a batch, little endian: `int32 opCount, idCount, byteCount, reserved`; per operation
  * `int32 errno (−1: not run), done, microseconds, byteEnd` (bytes of operation n end there and begin where those of
  * n − 1 end; `done` counts the ids written); `int32 errno (−1: not tried)` per id; then the bytes. The bytes of an
- * operation that failed are the name of the system call that did, such as `openat2` or `write`.
+ * operation that failed are the name of the system call that did, such as `openat2`, `write` or
+ * `bpf(BPF_PROG_LOAD)`; for a program that the verifier refused, a NUL and its words follow.
  */
 export const RESULT_HEADER_WORDS = 4
 export const RESULT_OP_WORDS = 4
 
 /** `int32 tid, int32 nsTid (0: not asked for), uint32 flags (PF_*), uint32 reserved, float64 startTime (ticks), char comm[16]`. */
 export const TASK_RECORD_BYTES = 40
+
+/**
+ * `uint32 id, uint32 attachFlags (BPF_F_*), int32 errno, uint32 reserved, float64 loadTime (microseconds since boot),
+ * char tag[8], char name[16]`. With an errno that is not 0 nothing is known but the id and the flags.
+ */
+export const PROGRAM_RECORD_BYTES = 48
 
 const ADDON_PATH = join(__dirname, '..', '..', 'build', 'Release', 'vmcg.node')
 

@@ -1,7 +1,9 @@
 import type { LinuxResources } from '../model/generated/oci'
 import { placeOf } from '../model/resources/keyed-lines'
+import { splitLimits } from '../model/resources/named-limits'
 import { splitByVersion, type Versions } from '../model/resources/split-by-version'
-import { unlimitedValue } from '../model/resources/unlimited'
+import { isLift } from '../model/resources/unlimited'
+import { SUBTREE_CONTROL, TYPE } from './after-v2'
 import { type Desired, type ManagedKnob, sandboxPaths } from './desired'
 import { askedPlaces } from './knobs-v1'
 import type { Operation } from './operations'
@@ -23,26 +25,22 @@ export function managedWith(
     const { hierarchy, path, knob, value } = operation
     if (path !== sandbox && path !== vcpu) return []
     // What a cgroup is, not a limit of it.
-    if (knob.startsWith('cgroup.')) return []
-    if (where.hasLeaf && path === vcpu && WEIGHTS.includes(knob)) return []
+    if (knob === TYPE || knob === SUBTREE_CONTROL) return []
+    if (where.hasLeaf && path === vcpu && LEAF_WEIGHTS.includes(knob)) return []
     // A single device rule cannot be lifted: what counts is that there are rules of ours at all.
-    return [
-      isDeviceKnob(knob)
-        ? { hierarchy, path, knob: DEVICE_RULES, value: '' }
-        : { hierarchy, path, knob, value },
-    ]
+    if (isDeviceKnob(knob)) return [{ hierarchy, path, knob: DEVICE_RULES, value: '' }]
+    return splitLimits({ file: knob, value }).map((limit) => ({ hierarchy, path, knob, value: limit.value }))
   })
   const all = new Map(before.map((managed) => [identity(managed), managed]))
   for (const managed of written) {
-    const isLift = managed.value === unlimitedValue(managed.knob, managed.value)
     // This is written down before it is done: until then there is a limit to answer for.
-    if (isLift && all.has(identity(managed))) continue
+    if (isLift({ file: managed.knob, value: managed.value }) && all.has(identity(managed))) continue
     all.set(identity(managed), managed)
   }
   return [...all.values()]
 }
 
-const WEIGHTS: readonly string[] = ['cpu.shares', 'cpu.weight']
+const LEAF_WEIGHTS: readonly string[] = ['cpu.shares', 'cpu.weight']
 
 /** What stands for all device rules that were written to a cgroup. */
 export const DEVICE_RULES = 'devices.list'

@@ -72,7 +72,8 @@ export class PlanBuilder {
   /** Adds a write of what may be one line of many. */
   change(hierarchy: string, path: string, knob: string, value: string): void {
     const before = this.knob(hierarchy, path, knob)
-    const previous = (before === undefined ? undefined : undoValue(knob, value, before)) ?? null
+    const version = this.#state.hierarchies.find(({ id }) => id === hierarchy)?.version ?? 1
+    const previous = (before === undefined ? undefined : undoValue(version, knob, value, before)) ?? null
     this.add({ kind: 'write-knob', hierarchy, path, knob, value, previous })
   }
 

@@ -205,8 +205,7 @@ export function fieldCases(disk: TableDevice): FieldCase[] {
         'rdma',
         { rdma: { mlx5_0: { hcaHandles: 2, hcaObjects: 2000 }, mlx5_1: { hcaObjects: 0 } } },
         [
-          ['rdma.max', 'mlx5_0 hca_handle=2'],
-          ['rdma.max', 'mlx5_0 hca_object=2000'],
+          ['rdma.max', 'mlx5_0 hca_handle=2 hca_object=2000'],
           ['rdma.max', 'mlx5_1 hca_object=0'],
         ],
       ],

@@ -181,13 +181,33 @@ it('rejects with the reason of an abort while it waits', async () => {
 })
 
 it('puts strangers back and does not call them moved', async () => {
-  const host = hostWith()
+  const host = hostWith({
+    onLook: (look) => {
+      if (look === 2) host.change((state) => startedAt(state, 103, 1))
+    },
+  })
   const report = await drained(host, {
     identify: (tid) =>
       tid === 103 ? { startTime: 1, place: { cpu: '/session' }, home: { cpu: '/' } } : undefined,
   })
   expect(report.moved.map(({ tid }) => tid)).toEqual([102, VMM, IOTHREAD])
   expect(tidsIn(host.state, 'cpu', '/')).toEqual([103])
+})
+
+it('asks one by one only for the threads that the next look does not show to be the same', async () => {
+  const asked: number[] = []
+  const host = hostWith({
+    onLook: (look) => {
+      if (look === 2) host.change((state) => withoutThread(state, 102))
+    },
+  })
+  await drained(host, {
+    identify: (tid) => {
+      asked.push(tid)
+      return undefined
+    },
+  })
+  expect(asked).toEqual([102])
 })
 
 it('never touches what is not in the sandbox', async () => {
@@ -202,6 +222,15 @@ it('never touches what is not in the sandbox', async () => {
   expect(tidsIn(host.state, 'cpu', '/kata/vm2/vcpu')).toEqual([501])
   expect(operationsOf(planTeardown(desired(), host.state, origins))).toEqual([])
 })
+
+/** As if the thread's id had been given to another. */
+function startedAt(state: typeof full, tid: number, startTime: number): typeof full {
+  const processes = state.processes.map((process) => ({
+    ...process,
+    threads: process.threads.map((thread) => (thread.tid === tid ? { ...thread, startTime } : thread)),
+  }))
+  return { ...state, processes }
+}
 
 function withoutThread(state: typeof full, tid: number): typeof full {
   const without = (tids: readonly number[]) => tids.filter((other) => other !== tid)

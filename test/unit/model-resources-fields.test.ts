@@ -57,13 +57,26 @@ it('leaves devices to others, and takes an empty unified', () => {
   expect(resourceWrites({ devices: [{ allow: false }], unified: {} }, { version: 1 })).toEqual([])
 })
 
-it('serves no cgroup v2 yet, and no version that is none', () => {
-  expect(() => resourceWrites({}, { version: 2 })).toThrow(
-    expect.objectContaining({ code: 'ERR_VMCG_UNSUPPORTED' }),
-  )
-  expect(() => knobsOf({}, 2)).toThrow(expect.objectContaining({ code: 'ERR_VMCG_UNSUPPORTED' }))
+it('refuses a version that is none', () => {
   const options = JSON.parse('{"version":3}')
   expect(() => resourceWrites({}, options)).toThrow(
     expect.objectContaining({ code: 'ERR_VMCG_INVALID_ARGUMENT' }),
   )
+  expect(() => knobsOf({}, options.version)).toThrow(
+    expect.objectContaining({ code: 'ERR_VMCG_INVALID_ARGUMENT' }),
+  )
+})
+
+it('tells of what it leaves out, where that is wished', () => {
+  const refusals: string[] = []
+  const resources = { memory: { limit: 4096, kernel: 4096 }, unified: { 'cpu.weight': '5', 'io.max': '' } }
+  const onUnsupported = ({ message }: Error) => void refusals.push(message)
+  expect(resourceWrites(resources, { version: 1, onUnsupported })).toEqual([
+    { controller: 'memory', file: 'memory.limit_in_bytes', value: '4096' },
+  ])
+  expect(refusals).toEqual([
+    expect.stringMatching(/unified "cpu\.weight" is a file of cgroup v2/),
+    expect.stringMatching(/unified "io\.max"/),
+    expect.stringMatching(/memory\.kernel 4096/),
+  ])
 })

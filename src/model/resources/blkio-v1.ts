@@ -3,7 +3,7 @@ import { deviceName } from './block-device'
 import { entries, integer, integerUnlessZero, type Range } from './fields'
 import { isKept } from './kept'
 import { isKeyed, placeOf } from './keyed-lines'
-import type { Demand, KnobTexts } from './knob'
+import type { Demand, DemandContext } from './knob'
 
 const BFQ_WEIGHT = 'blkio.bfq.weight'
 const LEAF_WEIGHT = 'blkio.leaf_weight'
@@ -32,7 +32,7 @@ const THROTTLES = [
  *
  * Source: OCI runtime-spec config-linux.md, block IO; block/bfq-cgroup.c, block/blk-throttle.c.
  */
-export function blkioDemands(blockIO: LinuxBlockIo, now: KnobTexts): Demand[] {
+export function blkioDemands(blockIO: LinuxBlockIo, { now }: DemandContext): Demand[] {
   const isCfq = now.areKnown && now.has('blkio.weight')
   const weight = isCfq ? 'blkio.weight' : BFQ_WEIGHT
   const range = isCfq ? CFQ_RANGE : BFQ_RANGE
@@ -92,7 +92,7 @@ function throttleLines(
  * BFQ's weight for all devices also takes away what single devices had (block/bfq-cgroup.c,
  * bfq_io_set_weight_legacy), so it goes first, and when it is written the devices' weights are written again.
  */
-export function arrangeBlkio(demands: readonly Demand[], now: KnobTexts): Demand[] {
+export function arrangeBlkio(demands: readonly Demand[], { now }: DemandContext): Demand[] {
   const whole = demands.filter(({ file }) => !isKeyed(file))
   const lines = demands.filter(({ file }) => isKeyed(file))
   const weight = whole.find(({ file }) => file === BFQ_WEIGHT)

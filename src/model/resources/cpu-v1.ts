@@ -1,7 +1,8 @@
-import { cfsBandwidth, MAX_PERIOD_US, MAX_QUOTA_US, MIN_PERIOD_US, MIN_QUOTA_US } from '../cfs-bandwidth'
+import { MAX_QUOTA_US } from '../cfs-bandwidth'
 import type { LinuxCpu } from '../generated/oci'
+import { askedBandwidth, DEFAULT_PERIOD_US, SHARES_RANGE } from './cpu-fields'
 import { integer, integerUnlessZero, refuseDemand } from './fields'
-import { byFile, type Demand, type KnobTexts, present } from './knob'
+import { byFile, type Demand, type DemandContext, type KnobTexts, present } from './knob'
 
 const SHARES = 'cpu.shares'
 const IDLE = 'cpu.idle'
@@ -11,7 +12,6 @@ const BURST = 'cpu.cfs_burst_us'
 const RT_RUNTIME = 'cpu.rt_runtime_us'
 const RT_PERIOD = 'cpu.rt_period_us'
 
-const DEFAULT_PERIOD_US = 100_000
 const DEFAULT_RT_PERIOD_US = 1_000_000
 /** MAX_BW of kernel/sched/sched.h, which realtime runtimes are held to in nanoseconds. */
 const MAX_RT_RUNTIME_US = Math.floor(MAX_QUOTA_US / 1000)
@@ -23,11 +23,7 @@ const MAX_RT_RUNTIME_US = Math.floor(MAX_QUOTA_US / 1000)
  * Source: OCI runtime-spec config-linux.md, cpu; kernel/sched/core.c (cpu_legacy_files).
  */
 export function cpuDemands(cpu: LinuxCpu): Demand[] {
-  const shares = integerUnlessZero('cpu.shares', cpu.shares, {
-    min: 2,
-    max: 262_144,
-    note: ', to which the kernel would hold it without a word',
-  })
+  const shares = integerUnlessZero('cpu.shares', cpu.shares, SHARES_RANGE)
   return [
     ...one(SHARES, 'cpu.shares', shares),
     ...one(IDLE, 'cpu.idle', integer('cpu.idle', cpu.idle, { min: 0, max: 1 })),
@@ -42,25 +38,8 @@ function one(file: string, field: string, value: number | undefined): Demand[] {
 }
 
 function bandwidthDemands(cpu: LinuxCpu): Demand[] {
-  const anyInteger = { min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER }
-  const quota = integerUnlessZero('cpu.quota', cpu.quota, anyInteger)
-  const period = integerUnlessZero('cpu.period', cpu.period, { ...anyInteger, min: 1 })
-  if (quota !== undefined && quota > 0 && period !== undefined) {
-    const { quotaUs, periodUs } = cfsBandwidth(quota, period)
-    return [...one(QUOTA, 'cpu.quota', quotaUs), ...one(PERIOD, 'cpu.period', periodUs)]
-  }
-  // One alone has nothing to be scaled with: scaled by what the cgroup has now, it would grow at every apply.
-  const alone = {
-    min: MIN_QUOTA_US,
-    max: MAX_QUOTA_US,
-    note: ' us, and without a period it cannot be scaled',
-  }
-  if (quota !== undefined && quota > 0) integer('cpu.quota', quota, alone)
-  integer('cpu.period', period, { min: MIN_PERIOD_US, max: MAX_PERIOD_US, note: ' us' })
-  return [
-    ...one(QUOTA, 'cpu.quota', quota === undefined ? undefined : Math.max(quota, -1)),
-    ...one(PERIOD, 'cpu.period', period),
-  ]
+  const { quotaUs, periodUs } = askedBandwidth(cpu)
+  return [...one(QUOTA, 'cpu.quota', quotaUs), ...one(PERIOD, 'cpu.period', periodUs)]
 }
 
 function realtimeDemands(cpu: LinuxCpu): Demand[] {
@@ -78,7 +57,7 @@ function realtimeDemands(cpu: LinuxCpu): Demand[] {
 }
 
 /** Checks the demands against each other and against what the cgroup has, and puts them in the order to write them. */
-export function arrangeCpu(demands: readonly Demand[], now: KnobTexts): Demand[] {
+export function arrangeCpu(demands: readonly Demand[], { now }: DemandContext): Demand[] {
   const wanted = byFile(demands)
   return [...arrangeRealtime(wanted, now), ...arrangeWeight(wanted, now), ...arrangeBandwidth(wanted, now)]
 }

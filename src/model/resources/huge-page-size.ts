@@ -2,7 +2,7 @@ import { refuse } from './fields'
 
 const PAGE_SIZE = /^([1-9][0-9]*)([KMG])B$/
 const UNIT_BYTES = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 } as const
-const FILE = /^hugetlb\.([^.]+)\.(?:rsvd\.)?limit_in_bytes$/
+const FILE = /^hugetlb\.([^.]+)\.(?:rsvd\.)?(?:limit_in_bytes|max)$/
 
 /** The bytes of `'2MB'`; undefined for what is no size as the kernel writes it. */
 function sizeInBytes(pageSize: string): number | undefined {

@@ -1,7 +1,7 @@
 import type { LinuxHugepageLimit } from '../generated/oci'
 import { entries, requiredInteger } from './fields'
 import { checkPageSize } from './huge-page-size'
-import type { Demand, KnobTexts } from './knob'
+import type { Demand, DemandContext } from './knob'
 
 /** The knobs of one page size: what pages are used, and since Linux 5.7 also what pages are reserved. */
 export function hugetlbKnobs(pageSize: string): { readonly used: string; readonly reserved: string } {
@@ -18,7 +18,7 @@ export function hugetlbKnobs(pageSize: string): { readonly used: string; readonl
  *
  * Source: OCI runtime-spec config-linux.md, huge page limits; kernel, admin-guide/cgroup-v1/hugetlb.rst.
  */
-export function hugetlbDemands(limits: readonly LinuxHugepageLimit[], now: KnobTexts): Demand[] {
+export function hugetlbDemands(limits: readonly LinuxHugepageLimit[], { now }: DemandContext): Demand[] {
   const demands = entries('hugepageLimits', limits).flatMap(([name, entry]) => {
     const { used, reserved } = hugetlbKnobs(checkPageSize(`${name}.pageSize`, entry.pageSize))
     const field = `${name}.limit`

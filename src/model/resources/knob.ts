@@ -1,13 +1,15 @@
+import type { OnUnsupported } from './unsupported'
+
 /** One file of one controller, such as `cpu.shares` of `cpu`. */
 export interface Knob {
-  /** As the kernel names it in `/proc/cgroups`, such as `'net_cls'`. */
+  /** As the kernel names it in `/proc/cgroups` or `cgroup.controllers`, such as `'net_cls'` or `'io'`. */
   readonly controller: string
   readonly file: string
 }
 
 /** One `write()` to one knob. */
 export interface KnobWrite extends Knob {
-  /** Without a newline at the end. */
+  /** Without a newline at the end, but for the list of a v2 cpuset that is emptied: `'\n'`. */
   readonly value: string
 }
 
@@ -51,6 +53,15 @@ export class KnobTexts {
     const text = this.text(file)
     return text === undefined ? otherwise : Number(text)
   }
+}
+
+/** What is known where demands are made and put in order. */
+export interface DemandContext {
+  readonly now: KnobTexts
+  /** What was written before, the latest last, one limit each. */
+  readonly previous: readonly KnobWrite[]
+  readonly pageSize: number
+  readonly onUnsupported: OnUnsupported
 }
 
 /** The demands by file, for controllers with knobs of one value only. */

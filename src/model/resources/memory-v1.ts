@@ -1,7 +1,7 @@
 import type { LinuxMemory } from '../generated/oci'
 import { boolean, bytesOrUnlimited, integer, refuse, refuseDemand } from './fields'
-import { DEFAULT_PAGE_SIZE } from './kept'
-import { byFile, type Demand, type KnobTexts, present } from './knob'
+import { byFile, type Demand, type DemandContext, type KnobTexts, present } from './knob'
+import type { OnUnsupported } from './unsupported'
 
 const LIMIT = 'memory.limit_in_bytes'
 const MEMSW = 'memory.memsw.limit_in_bytes'
@@ -14,9 +14,9 @@ const NONE = Number.POSITIVE_INFINITY
  *
  * Source: OCI runtime-spec config-linux.md, memory; kernel, Documentation/admin-guide/cgroup-v1/memory.rst.
  */
-export function memoryDemands(memory: LinuxMemory, now: KnobTexts): Demand[] {
-  refuseKernelMemory('kernel', memory.kernel)
-  refuseKernelMemory('kernelTCP', memory.kernelTCP)
+export function memoryDemands(memory: LinuxMemory, { now, onUnsupported }: DemandContext): Demand[] {
+  refuseKernelMemory('kernel', memory.kernel, onUnsupported)
+  refuseKernelMemory('kernelTCP', memory.kernelTCP, onUnsupported)
   const limit = bytesOrUnlimited('memory.limit', memory.limit)
   const swap = bytesOrUnlimited('memory.swap', memory.swap)
   const swappiness = integer('memory.swappiness', memory.swappiness, { min: 0, max: 100 })
@@ -27,7 +27,7 @@ export function memoryDemands(memory: LinuxMemory, now: KnobTexts): Demand[] {
     refuseBelowUsage('memory.swap', swap, 'memory.memsw.usage_in_bytes', now)
   }
   return [
-    ...hierarchyDemand(memory, now),
+    ...hierarchyDemand(memory, now, onUnsupported),
     ...one(LIMIT, 'memory.limit', limit),
     ...one(MEMSW, 'memory.swap', swap),
     ...one('memory.soft_limit_in_bytes', 'memory.reservation', soft),
@@ -50,12 +50,16 @@ const KERNEL_MEMORY = {
   kernelTCP: 'is not applied: the kernel calls its knob deprecated, and runtimes have long ignored it',
 } as const
 
-function refuseKernelMemory(name: keyof typeof KERNEL_MEMORY, value: number | undefined): void {
+function refuseKernelMemory(
+  name: keyof typeof KERNEL_MEMORY,
+  value: number | undefined,
+  onUnsupported: OnUnsupported,
+): void {
   const field = `memory.${name}`
   const bytes = bytesOrUnlimited(field, value)
   if (bytes === undefined || bytes === '-1') return
   const hint = `leave ${field} out: kernel memory counts against memory.limit`
-  throw refuse('ERR_VMCG_UNSUPPORTED', field, value, KERNEL_MEMORY[name], hint)
+  onUnsupported(refuse('ERR_VMCG_UNSUPPORTED', field, value, KERNEL_MEMORY[name], hint))
 }
 
 function refuseBelowUsage(field: string, limit: string | undefined, usageFile: string, now: KnobTexts): void {
@@ -66,13 +70,13 @@ function refuseBelowUsage(field: string, limit: string | undefined, usageFile: s
 }
 
 /** Since Linux 5.11 every memory cgroup is hierarchical, and writing 0 is EINVAL. */
-function hierarchyDemand(memory: LinuxMemory, now: KnobTexts): Demand[] {
+function hierarchyDemand(memory: LinuxMemory, now: KnobTexts, onUnsupported: OnUnsupported): Demand[] {
   const file = 'memory.use_hierarchy'
   const field = 'memory.useHierarchy'
   const isAsked = boolean(field, memory.useHierarchy)
   if (isAsked === false && now.text(file) !== '0') {
     const why = 'cannot be kept: memory cgroups are hierarchical, since Linux 5.11 all of them'
-    throw refuse('ERR_VMCG_UNSUPPORTED', field, isAsked, why, `leave ${field} out`)
+    onUnsupported(refuse('ERR_VMCG_UNSUPPORTED', field, isAsked, why, `leave ${field} out`))
   }
   return isAsked === true ? one(file, field, 1) : []
 }
@@ -84,8 +88,7 @@ function hierarchyDemand(memory: LinuxMemory, now: KnobTexts): Demand[] {
  */
 export function arrangeMemory(
   demands: readonly Demand[],
-  now: KnobTexts,
-  pageSize: number = DEFAULT_PAGE_SIZE,
+  { now, pageSize }: Pick<DemandContext, 'now' | 'pageSize'>,
 ): Demand[] {
   const wanted = byFile(demands)
   const limit = wanted.get(LIMIT)
