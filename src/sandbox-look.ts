@@ -33,6 +33,7 @@ export interface LookContext {
 export interface Wanted {
   readonly resources: LinuxResources
   readonly devices: Desired['devices']
+  readonly unsupported: Desired['unsupported']
 }
 
 /**
@@ -42,7 +43,7 @@ export interface Wanted {
  */
 export async function lookAtSandbox(
   { host, roots, state }: LookContext,
-  { resources, devices }: Wanted,
+  { resources, devices, unsupported }: Wanted,
   hypervisor: Hypervisor | undefined,
   options: SubmitOptions,
 ): Promise<SandboxLook> {
@@ -80,6 +81,7 @@ export async function lookAtSandbox(
       tagAttribute: state.tagAttribute,
       resources,
       devices,
+      unsupported,
       hasLeaf: state.hasLeaf,
       claimed: state.claimed,
       takenOver: state.takenOver,

@@ -85,7 +85,8 @@ function askHierarchy(batch: Batch, roots: Roots, hierarchy: Hierarchy, request:
     ...(USUAL_KNOBS[hierarchy.version][controller] ?? []),
     ...request.knobs.filter((knob) => knob.startsWith(`${controller}.`)),
   ])
-  const knobs = [...(hierarchy.version === 2 ? STRUCTURE : []), ...ofControllers]
+  const core = request.knobs.filter((knob) => knob.startsWith('cgroup.'))
+  const knobs = [...(hierarchy.version === 2 ? [...STRUCTURE, ...core] : []), ...ofControllers]
   const own = request.own(hierarchy)
   const surroundings = request.surroundings(hierarchy.id)
   const paths = [...new Set([...surroundings, ...own])]

@@ -15,6 +15,8 @@ export interface Desired {
   readonly resources: LinuxResources
   /** The device rules in force, the last that matches wins; null: devices are not controlled. */
   readonly devices: readonly DeviceRule[] | null
+  /** What becomes of fields that the host's version, or its kernel, has nothing for. */
+  readonly unsupported: 'error' | 'warn'
   /** Whether vCPU threads have a cgroup of their own below the sandbox's. */
   readonly hasLeaf: boolean
   /** Hierarchies in which this sandbox's directories have been made, or were about to be when a process ended. */

@@ -3,9 +3,10 @@ import { placeOf } from '../model/resources/keyed-lines'
 import { splitLimits } from '../model/resources/named-limits'
 import { splitByVersion, type Versions } from '../model/resources/split-by-version'
 import { isLift } from '../model/resources/unlimited'
+import { UNIFIED } from '../model/unified'
 import { SUBTREE_CONTROL, TYPE } from './after-v2'
 import { type Desired, type ManagedKnob, sandboxPaths } from './desired'
-import { askedPlaces } from './knobs-v1'
+import { askedPlaces } from './knobs'
 import type { Operation } from './operations'
 import { ownCgroups } from './own-cgroups'
 
@@ -67,8 +68,9 @@ export function managedWithoutLifted(
       ),
     ),
   )
-  return managed.filter(({ path, knob, value }) => {
+  return managed.filter(({ hierarchy, path, knob, value }) => {
     if (isDeviceKnob(knob)) return desired.resources.devices !== undefined
-    return knob.startsWith('cpuset.') || asked.has(`${path}\0${placeOf({ file: knob, value })}`)
+    const isFilledV1 = knob.startsWith('cpuset.') && hierarchy !== UNIFIED
+    return isFilledV1 || asked.has(`${path}\0${placeOf({ file: knob, value })}`)
   })
 }

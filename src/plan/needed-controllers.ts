@@ -22,10 +22,12 @@ export function neededControllers(
 ): readonly NeededController[] {
   const { resources, managed, devices } = desired
   const asked = new Set([
-    ...askedKnobs(withoutEmptyLists(resources), versions).map(({ controller }) => controller),
+    ...askedKnobs(withoutEmptyLists(resources), versions)
+      .map(({ controller }) => controller)
+      .filter((name) => name !== CORE),
     ...(devices === null || versions.of('devices') === undefined ? [] : ['devices']),
   ])
-  const before = managed.map(({ knob }) => knob.slice(0, knob.indexOf('.')))
+  const before = managed.map(({ knob }) => knob.slice(0, knob.indexOf('.'))).filter((name) => name !== CORE)
   const names = [...new Set(['cpu', 'cpuacct', ...asked, ...before])]
   return names.map((name) => ({
     name,
@@ -33,6 +35,9 @@ export function neededControllers(
     isAsked: asked.has(name),
   }))
 }
+
+/** What the files `cgroup.*` belong to: no controller, and always there. */
+const CORE = 'cgroup'
 
 function askedKnobs(resources: LinuxResources, versions: Versions): readonly Knob[] {
   const parts = splitByVersion(resources, versions)

@@ -1,10 +1,10 @@
 import { versionsOf } from '../model/resources/split-by-version'
-import { planCpusets } from './cpusets-v1'
+import { planCpusetsV1, refuseCpusetsV2 } from './cpusets'
 import type { Desired } from './desired'
 import { planDevices } from './devices-v1'
 import { planDirectories, planParents, refuseForeign } from './directories'
 import { planControllers, planThreadRoot, refuseUnfit } from './domains-v2'
-import { planKnobs } from './knobs-v1'
+import { planKnobs } from './knobs'
 import { neededControllers } from './needed-controllers'
 import type { Observed } from './observed'
 import type { Plan } from './operations'
@@ -35,8 +35,9 @@ export function planSandbox(desired: Desired, observed: Observed): Plan {
   planDirectories(builder, desired)
   planThreadRoot(builder, desired, needed)
   builder.stage('limits')
+  refuseCpusetsV2(builder, desired)
   planKnobs(builder, desired)
-  planCpusets(builder, desired)
+  planCpusetsV1(builder, desired)
   planDevices(builder, desired)
   planPlacement(builder, desired)
   return builder.finish(desired.id)

@@ -11,7 +11,7 @@ import type { PlanBuilder } from './plan-builder'
 /**
  * Plans the knobs of our own cgroups, from the top: what the containers ask for is written, what vmcg has set before
  * and nobody asks for any more is lifted, what vmcg never set is left alone. The order within a cgroup is that of
- * `resourceWrites`. CPU lists and devices have rules of their own.
+ * `resourceWrites`. Devices and the CPU lists of v1 have rules of their own.
  *
  * @throws what `resourceWrites` throws; `ERR_VMCG_NO_CONTROLLER` for a limit whose controller the sandbox does not have.
  */
@@ -23,14 +23,20 @@ export function planKnobs(builder: PlanBuilder, desired: Desired): void {
     for (const own of ownCgroups(desired, parts[version], version)) {
       const { path, resources } = own
       const observed = builder.knobTexts(path, version)
-      const isHere = ({ hierarchy }: ManagedKnob) => hierarchies.some(({ id }) => id === hierarchy)
-      const writes = resourceWrites(withoutLists(resources), {
+      const managed = desired.managed.filter((knob) => hierarchies.some(({ id }) => id === knob.hierarchy))
+      const writes = resourceWrites(version === 1 ? withoutLists(resources) : resources, {
         version,
         observed,
-        previous: previousWrites(own, desired.managed.filter(isHere), observed),
+        previous: version === 1 ? previousWritesV1(own, managed, observed) : previousWrites(own, managed),
+        onUnsupported: (refusal) => {
+          if (desired.unsupported === 'error') throw refusal
+          builder.warn(`${desired.id}: left out: ${refusal.message}`)
+        },
       })
       for (const { controller, file, value } of writes) {
-        const hierarchy = hierarchies.find(({ controllers }) => controllers.includes(controller))
+        const hierarchy = hierarchies.find(
+          ({ controllers }) => controller === 'cgroup' || controllers.includes(controller),
+        )
         if (hierarchy === undefined) throw noController(desired.id, controller, file, version)
         builder.change(hierarchy.id, path, file, value)
       }
@@ -58,25 +64,28 @@ function noController(id: string, controller: string, file: string, version: 1 |
 const QUOTA = 'cpu.cfs_quota_us'
 const PERIOD = 'cpu.cfs_period_us'
 
+/** What was written to the knobs of a cgroup before, for `resourceWrites` to lift. */
+function previousWrites({ path }: OwnCgroup, managed: readonly ManagedKnob[]): readonly KnobWrite[] {
+  return managed
+    .filter((knob) => knob.path === path && !knob.knob.startsWith('devices.'))
+    .map(({ knob, value }) => ({ controller: controllerOf(knob), file: knob, value }))
+}
+
 /**
- * What was written to the knobs of a cgroup before, for `resourceWrites` to lift. Not cpusets and devices, which follow
- * their parents, and not the period beside a quota that somebody else has set: another period would be another limit.
- * Else it goes with the quota, or the next quota without a period would be one per what was asked for long ago.
+ * Of v1 not cpusets, which follow their parents, and not the period beside a quota that somebody else has set: another
+ * period would be another limit. Else it goes with the quota, or the next quota without a period would be one per what
+ * was asked for long ago.
  */
-function previousWrites(
-  { path, resources }: OwnCgroup,
+function previousWritesV1(
+  own: OwnCgroup,
   managed: readonly ManagedKnob[],
   observed: ObservedKnobs,
 ): readonly KnobWrite[] {
-  const own = managed.filter((knob) => knob.path === path)
-  const isQuotaOurs = Boolean(resources.cpu?.quota) || own.some(({ knob }) => knob === QUOTA)
-  const staysAsItIs = (knob: string): boolean =>
-    knob.startsWith('cpuset.') ||
-    knob.startsWith('devices.') ||
-    (knob === PERIOD && !isQuotaOurs && (observed[QUOTA] ?? '-1') !== '-1')
-  return own
-    .filter(({ knob }) => !staysAsItIs(knob))
-    .map(({ knob, value }) => ({ controller: controllerOf(knob), file: knob, value }))
+  const all = previousWrites(own, managed)
+  const isQuotaOurs = Boolean(own.resources.cpu?.quota) || all.some(({ file }) => file === QUOTA)
+  const staysAsItIs = (file: string): boolean =>
+    file.startsWith('cpuset.') || (file === PERIOD && !isQuotaOurs && (observed[QUOTA] ?? '-1') !== '-1')
+  return all.filter(({ file }) => !staysAsItIs(file))
 }
 
 /** `'blkio'` of `'blkio.throttle.read_bps_device'`. */
@@ -86,5 +95,6 @@ function controllerOf(file: string): string {
 
 /** The places (file, and line of it) that the resources of a cgroup ask for, whatever the kernel says now. */
 export function askedPlaces(resources: LinuxResources, version: 1 | 2): readonly string[] {
-  return resourceWrites(withoutLists(resources), { version }).map(placeOf)
+  const asked = version === 1 ? withoutLists(resources) : resources
+  return resourceWrites(asked, { version, onUnsupported: () => undefined }).map(placeOf)
 }

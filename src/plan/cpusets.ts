@@ -11,25 +11,18 @@ const LISTS = [
 ] as const
 
 /**
- * Plans the CPUs and memory nodes of our own cgroups, as the version of the hierarchy has them.
- *
- * @throws `ERR_VMCG_OUT_OF_RANGE` for CPUs or memory nodes that the parent does not have.
- */
-export function planCpusets(builder: PlanBuilder, desired: Desired): void {
-  const hierarchy = builder.hierarchyOf('cpuset')
-  if (hierarchy?.version === 1) planCpusetsV1(builder, desired, hierarchy.id)
-  if (hierarchy?.version === 2) planCpusetsV2(builder, desired, hierarchy.id)
-}
-
-/**
  * A v1 cpuset starts empty and takes no thread until it has CPUs and memory nodes: empty ones above ours get what
  * their parents have, ours what the containers ask for, or else all that their parents have. That is looked at each
  * time, since the kernel takes CPUs that go offline out of every cpuset and never puts them back.
  *
  * The kernel lets no cpuset leave its parent and no parent shrink below its children, so what grows goes from the top
  * down and what shrinks from the bottom up. A list that does both goes by way of the union of old and new.
+ *
+ * @throws `ERR_VMCG_OUT_OF_RANGE` for CPUs or memory nodes that the parent does not have.
  */
-function planCpusetsV1(builder: PlanBuilder, desired: Desired, hierarchy: string): void {
+export function planCpusetsV1(builder: PlanBuilder, desired: Desired): void {
+  const hierarchy = builder.hierarchyOf('cpuset')?.id
+  if (hierarchy === undefined || builder.hierarchyOf('cpuset')?.version === 2) return
   for (const { knob, field } of LISTS) {
     for (const path of pathChain(desired.parent)) {
       if (builder.knob(hierarchy, path, knob) === '') {
@@ -52,26 +45,24 @@ function planCpusetsV1(builder: PlanBuilder, desired: Desired, hierarchy: string
 }
 
 /**
- * A v2 cpuset that is empty has what its parent has. One that asks for more than that is taken by the kernel, and has
- * less in effect, so what the nearest cgroup above says to be in effect is what can be asked for. What nobody asks for
- * any more is emptied again.
+ * A cpuset of v2 that asks for more than its parent has is taken by the kernel, and has less in effect. What the nearest
+ * cgroup above says to be in effect is what can be asked for.
+ *
+ * @throws `ERR_VMCG_OUT_OF_RANGE` for CPUs or memory nodes that are not in effect above.
  */
-function planCpusetsV2(builder: PlanBuilder, desired: Desired, hierarchy: string): void {
-  for (const { knob, field } of LISTS) {
-    for (const { path, resources } of ownCgroups(desired, desired.resources, 2)) {
-      const asked = resources.cpu?.[field]
-      const isOurs = desired.managed.some((managed) => managed.path === path && managed.knob === knob)
-      if (asked === undefined || asked === '') {
-        if (isOurs) builder.write(hierarchy, path, knob, '')
-        continue
-      }
-      const list = formatCpuList(parseCpuList(asked))
-      const bound = pathChain(parentPath(path)).findLast(
-        (above) => builder.knob(hierarchy, above, `${knob}.effective`) !== undefined,
+export function refuseCpusetsV2(builder: PlanBuilder, desired: Desired): void {
+  const hierarchy = builder.hierarchyOf('cpuset')
+  if (hierarchy?.version !== 2) return
+  const { id } = hierarchy
+  for (const { path, resources } of ownCgroups(desired, desired.resources, 2)) {
+    for (const { knob, field } of LISTS) {
+      const asked = resources.unified?.[knob]?.trim() ?? resources.cpu?.[field]
+      const above = pathChain(parentPath(path)).findLast(
+        (ancestor) => builder.knob(id, ancestor, `${knob}.effective`) !== undefined,
       )
-      const available = bound && builder.knob(hierarchy, bound, `${knob}.effective`)
-      if (available !== undefined) refuseOutside(knob, list, available, `${hierarchy}:${bound}`)
-      builder.write(hierarchy, path, knob, list)
+      const available = above === undefined ? undefined : builder.knob(id, above, `${knob}.effective`)
+      if (asked === undefined || asked === '' || available === undefined) continue
+      refuseOutside(knob, formatCpuList(parseCpuList(asked)), available, `${id}:${above}`)
     }
   }
 }
