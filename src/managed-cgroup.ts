@@ -79,7 +79,7 @@ export class ManagedCgroup {
       this.#refuseInvalid(resources)
       return nothingDone(this.gate.session.state.id)
     }
-    const { merge } = this.gate.session.state
+    const merge = { ...this.gate.session.state.merge, unsupported: this.#unsupported }
     const memory = { containers: [], merge }
     return this.gate.reported(
       await this.gate.session.apply(this.#wanted(resources), memory, undefined, options),
@@ -144,7 +144,12 @@ export class ManagedCgroup {
   }
 
   #wanted(resources: LinuxResources): Wanted {
-    return { resources, devices: this.deviceRules(resources, this.gate.session.state.devices) }
+    const devices = this.deviceRules(resources, this.gate.session.state.devices)
+    return { resources, devices, unsupported: this.#unsupported }
+  }
+
+  get #unsupported(): Wanted['unsupported'] {
+    return this.#config.unsupported ?? this.gate.session.state.merge.unsupported
   }
 }
 

@@ -22,6 +22,11 @@ export interface CgroupManagerConfig extends ActOptions {
   readonly resources?: LinuxResources | undefined
   /** What the VMM itself needs when `resources.devices` are given. @default the usual devices of a hypervisor */
   readonly hypervisorDevices?: Pick<HypervisorDevicesOptions, 'deviceMapper' | 'paths'> | undefined
+  /**
+   * What becomes of fields that this host's cgroups have nothing for: refused with `ERR_VMCG_UNSUPPORTED`, or left out
+   * with a warning in the report. @default 'error', or what it was before
+   */
+  readonly unsupported?: 'error' | 'warn' | undefined
   /** Who makes the top directory. Only `cgroupfs` is served by this version. @default 'cgroupfs' */
   readonly driver?: 'cgroupfs' | undefined
   /** Where state and lock are kept. @default '/run/vmcg', `$XDG_RUNTIME_DIR/vmcg` for other users */

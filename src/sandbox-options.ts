@@ -21,6 +21,11 @@ export interface SandboxOptions extends ActOptions {
    * sandbox's memory is held to their sum and this. @default no memory limit
    */
   readonly memoryOverheadBytes?: number | undefined
+  /**
+   * What becomes of fields that this host's cgroups have nothing for: refused with `ERR_VMCG_UNSUPPORTED`, or left out
+   * with a warning in the report. @default 'error'
+   */
+  readonly unsupported?: 'error' | 'warn' | undefined
   /** Where the sandbox's state and lock are kept. @default '/run/vmcg', `$XDG_RUNTIME_DIR/vmcg` for other users */
   readonly stateDir?: string | undefined
   /** How long to wait for another process that works on this sandbox, in milliseconds. @default 10000 */
@@ -30,8 +35,8 @@ export interface SandboxOptions extends ActOptions {
 }
 
 /**
- * What `Sandbox.load()` takes. `unlimited` and `memoryOverheadBytes` default to those that the containers were applied
- * with; `parent` must be the sandbox's own.
+ * What `Sandbox.load()` takes. `unlimited`, `memoryOverheadBytes` and `unsupported` default to those that the containers
+ * were applied with; `parent` must be the sandbox's own.
  */
 export type LoadOptions = Omit<SandboxOptions, 'id' | 'containers'>
 

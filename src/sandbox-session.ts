@@ -200,7 +200,8 @@ export class SandboxSession {
     hypervisor: Hypervisor | undefined,
     options: SubmitOptions,
   ): Promise<readonly SandboxThread[]> {
-    const wanted = { resources: this.#state.applied ?? {}, devices: null }
+    const { applied, merge } = this.#state
+    const wanted = { resources: applied ?? {}, devices: null, unsupported: merge.unsupported }
     return listThreads(await lookAtSandbox(this.#context, wanted, hypervisor, options), this.paths)
   }
 

@@ -56,7 +56,7 @@ export class Sandbox {
    * Takes up the sandbox of this id and parent, or begins a new one. No cgroup is made before `apply()`.
    *
    * @throws `ERR_VMCG_INVALID_ID`, `ERR_VMCG_INVALID_PATH` (parent), `ERR_VMCG_INVALID_SPEC` (a container),
-   *   `ERR_VMCG_NO_CONTROLLER`, `ERR_VMCG_UNSUPPORTED` (the cpu controller is on cgroup v2), `ERR_VMCG_STATE`,
+   *   `ERR_VMCG_NO_CONTROLLER`, `ERR_VMCG_UNSUPPORTED` (this host has nothing for it), `ERR_VMCG_STATE`,
    *   `ERR_VMCG_FOREIGN_CGROUP` (its cgroups exist and are somebody else's), `ERR_VMCG_BUSY`.
    */
   static async create(options: SandboxOptions): Promise<Sandbox> {
@@ -67,8 +67,8 @@ export class Sandbox {
     const host = detectHost()
     sandboxHierarchies(host, { resources: {}, managed: [], devices: null })
     return SessionGate.open(host, { parent, id, hasLeaf: true }, options, async (gate) => {
-      const { unlimited = 'ignore', memoryOverheadBytes = null } = options
-      const sandbox = new Sandbox(gate, { unlimited, memoryOverheadBytes })
+      const { unlimited = 'ignore', memoryOverheadBytes = null, unsupported = 'error' } = options
+      const sandbox = new Sandbox(gate, { unlimited, memoryOverheadBytes, unsupported })
       for (const container of options.containers ?? []) sandbox.setContainer(container)
       await gate.session.plan(sandbox.#merged(), undefined, options)
       return sandbox
@@ -90,7 +90,8 @@ export class Sandbox {
     return SessionGate.open(detectHost(), key, { ...options, mustExist: true }, async (gate) => {
       const { merge, containers } = gate.session.state
       const { unlimited = merge.unlimited, memoryOverheadBytes = merge.memoryOverheadBytes } = options
-      const sandbox = new Sandbox(gate, { unlimited, memoryOverheadBytes })
+      const { unsupported = merge.unsupported } = options
+      const sandbox = new Sandbox(gate, { unlimited, memoryOverheadBytes, unsupported })
       for (const { id: name, resources } of containers) {
         sandbox.setContainer({ id: name, spec: resources === null ? {} : { linux: { resources } } })
       }
@@ -255,12 +256,13 @@ export class Sandbox {
       unlimited,
       memoryOverheadBytes: memoryOverheadBytes ?? undefined,
     })
-    return { resources, devices: null }
+    return { resources, devices: null, unsupported: this.#merge.unsupported }
   }
 
   async #settleApplied(options: ActOptions): Promise<Report> {
     const { applied, containers, merge } = this.#gate.session.state
-    return this.#settle({ resources: applied ?? {}, devices: null }, { containers, merge }, options)
+    const wanted = { resources: applied ?? {}, devices: null, unsupported: merge.unsupported }
+    return this.#settle(wanted, { containers, merge }, options)
   }
 
   async #settle(wanted: Wanted, from: MergedFrom, options: ApplyOptions): Promise<Report> {

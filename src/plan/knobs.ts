@@ -20,7 +20,9 @@ export function planKnobs(builder: PlanBuilder, desired: Desired): void {
   const parts = splitByVersion(desired.resources, versions)
   for (const version of versions.mounted) {
     const hierarchies = builder.hierarchies.filter((hierarchy) => hierarchy.version === version)
-    for (const own of ownCgroups(desired, parts[version], version)) {
+    // The weight of the leaf belongs to the version that has cpu.
+    const vcpus = versions.of('cpu') === version ? desired.vcpus : []
+    for (const own of ownCgroups({ ...desired, vcpus }, parts[version], version)) {
       const { path, resources } = own
       const observed = builder.knobTexts(path, version)
       const managed = desired.managed.filter((knob) => hierarchies.some(({ id }) => id === knob.hierarchy))

@@ -102,7 +102,7 @@ export class SandboxStore {
       tagAttribute,
       nonce: randomBytes(16).toString('hex'),
       containers: [],
-      merge: { unlimited: 'ignore', memoryOverheadBytes: null },
+      merge: { unlimited: 'ignore', memoryOverheadBytes: null, unsupported: 'error' },
       applied: null,
       // What is taken over has been made already, and is ours from now on.
       claimed: takenOver,

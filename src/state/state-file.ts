@@ -55,6 +55,8 @@ export interface MergeState {
   readonly unlimited: 'ignore' | 'uncap'
   /** null: the memory of the sandbox is not limited. */
   readonly memoryOverheadBytes: number | null
+  /** What became of fields that the host has nothing for. */
+  readonly unsupported: 'error' | 'warn'
 }
 
 export interface ProcessState {
@@ -207,6 +209,7 @@ const checkShape = shapeOf({
   merge: shapeOf({
     unlimited: oneOf('ignore', 'uncap'),
     memoryOverheadBytes: (value) => value === null || isNumber(value),
+    unsupported: oneOf('error', 'warn'),
   }),
   applied: isResources,
   claimed: listOf(isText),

@@ -76,6 +76,7 @@ export function drawSituation(draw: Draw): Situation {
       vmm: draw(fc.boolean) ? VMM : null,
       helpers: drawPart(draw, HELPERS),
       devices: null,
+      unsupported: 'error',
       hasLeaf: true,
       threads: [],
       vcpus: drawPart(draw, vmmTids),

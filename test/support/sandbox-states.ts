@@ -22,6 +22,7 @@ export function desired(changes: Partial<Desired> = {}): Desired {
     takenOver: [],
     managed: [],
     devices: null,
+    unsupported: 'error',
     hasLeaf: true,
     threads: [],
     vmm: null,

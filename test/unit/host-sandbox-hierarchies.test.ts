@@ -59,10 +59,8 @@ describe('the hierarchies of a sandbox', () => {
     )
   })
 
-  test('are not served on cgroup v2 by this version', () => {
-    expect(() => sandboxHierarchies(hostWith(UNIFIED), PLAIN)).toThrow(
-      expect.objectContaining({ code: 'ERR_VMCG_UNSUPPORTED', path: '/cg2' }),
-    )
+  test('are the one of v2 where that has the controllers', () => {
+    expect(sandboxHierarchies(hostWith(UNIFIED), PLAIN)).toEqual([UNIFIED])
   })
 
   test('are refused where they are mounted read-only', () => {

@@ -24,7 +24,7 @@ const state: SandboxState = {
   nonce: '0123456789abcdef',
   threads: [],
   devices: [],
-  merge: { unlimited: 'uncap', memoryOverheadBytes: 1024 },
+  merge: { unlimited: 'uncap', memoryOverheadBytes: 1024, unsupported: 'error' },
   containers: [
     { id: 'web', resources: { cpu: { quota: 30000, period: 100000 } } },
     { id: 'db', resources: null },
@@ -162,7 +162,7 @@ it.each<[string, string]>([
   ['with a knob without a path', JSON.stringify({ ...state, managed: [{ hierarchy: 'cpu', knob: 'k' }] })],
   [
     'with a text for its overhead',
-    JSON.stringify({ ...state, merge: { ...state.merge, memoryOverheadBytes: '1' } }),
+    JSON.stringify({ ...state, merge: { ...state.merge, memoryOverheadBytes: '1', unsupported: 'error' } }),
   ],
   ['with pid 0', JSON.stringify({ ...state, processes: [{ ...state.processes[0], pid: 0 }] })],
   ['with a pid below 0', JSON.stringify({ ...state, processes: [{ ...state.processes[0], pid: -1 }] })],
