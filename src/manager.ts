@@ -133,7 +133,7 @@ export class CgroupManager {
    */
   apply(resources?: LinuxResources, options: ApplyOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
-      checkPlan(options.plan)
+      if (options.plan !== undefined) checkPlan(options.plan)
       const wanted = resources === undefined ? this.#resources : checkedResources(resources)
       const report = await this.#cgroup.settle(wanted, options)
       this.#resources = wanted

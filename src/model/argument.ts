@@ -34,6 +34,12 @@ export function checkList(name: string, value: unknown): void {
   if (!Array.isArray(value)) throw badArgument(name, 'a list', value)
 }
 
+/** @throws `ERR_VMCG_INVALID_ARGUMENT` for what is no array of objects, naming the entry. */
+export function checkObjects(name: string, value: readonly unknown[]): void {
+  checkList(name, value)
+  for (const [index, entry] of value.entries()) checkObject(`${name}[${index}]`, entry)
+}
+
 /** @throws `ERR_VMCG_INVALID_ARGUMENT` for what is no string. */
 export function checkText(name: string, value: unknown): void {
   if (typeof value !== 'string') throw badArgument(name, 'a string', value)

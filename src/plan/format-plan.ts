@@ -1,4 +1,6 @@
 import { styleText } from 'node:util'
+import { badArgument, checkObject, checkOptionalBoolean } from '../model/argument'
+import { checkPlan } from './checked-plan'
 import type { Operation, Plan } from './operations'
 
 export interface FormatPlanOptions {
@@ -13,8 +15,11 @@ export interface FormatPlanOptions {
  *
  * `diff`: `+` makes, `-` removes, `~` changes a value, `>` moves threads; cgroups are written `hierarchy:path`.
  * `shell`: the commands that would do the same. An empty plan says so in both.
+ *
+ * @throws `ERR_VMCG_INVALID_ARGUMENT` for what is no plan, and for other options.
  */
 export function formatPlan(plan: Plan, options: FormatPlanOptions = {}): string {
+  checkArguments(plan, options)
   const format = options.as === 'shell' ? shellLines : diffLines
   const lines = [
     ...plan.stages.flatMap(({ name, operations }) => [
@@ -25,6 +30,14 @@ export function formatPlan(plan: Plan, options: FormatPlanOptions = {}): string 
   ]
   if (plan.stages.length === 0) lines.push({ sign: '#', text: comment(`${plan.sandbox}: nothing to do`) })
   return lines.map(({ sign, text }) => `${options.color === true ? paint(sign, text) : text}\n`).join('')
+}
+
+function checkArguments(plan: Plan, options: FormatPlanOptions): void {
+  checkPlan(plan)
+  checkObject('options', options)
+  checkOptionalBoolean('color', options.color)
+  const { as = 'diff' } = options
+  if (as !== 'diff' && as !== 'shell') throw badArgument('as', "'diff' or 'shell'", as)
 }
 
 interface Line {
