@@ -82,6 +82,7 @@ export async function lookAtSandbox(
       claimed: state.claimed,
       takenOver: state.takenOver,
       managed: state.managed,
+      ownPid: process.pid,
       vmm: vmm?.pid ?? null,
       helpers: helpers.filter((helper) => find(observed, helper) !== undefined).map(({ pid }) => pid),
       vcpus: reported.filter((tid) => alive.has(tid)),

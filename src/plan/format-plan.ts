@@ -70,6 +70,10 @@ function diffLines(operation: Operation): readonly Line[] {
       const change = `${shown(operation.previous)} → ${shown(operation.value)}`
       return [{ sign: '~', text: `~ ${where}  ${operation.knob} ${change}` }]
     }
+    case 'freeze':
+      return [{ sign: '~', text: `~ ${where}  freeze, for the writes that follow` }]
+    case 'thaw':
+      return [{ sign: '~', text: `~ ${where}  thaw` }]
     case 'move-process':
       return [{ sign: '>', text: `> ${where}  process ${operation.pid}, all its threads` }]
     case 'move-threads':
@@ -89,6 +93,12 @@ function shellLines(operation: Operation, plan: Plan): readonly Line[] {
       return line('+', `setfattr -n ${operation.attribute} -v ${quote(operation.owner)} ${quote(directory)}`)
     case 'write-knob':
       return line('~', `${print(operation.value)} > ${quote(`${directory}/${operation.knob}`)}`)
+    case 'freeze': {
+      const state = quote(`${directory}/freezer.state`)
+      return line('~', `echo FROZEN > ${state}; until grep -qx FROZEN ${state}; do sleep 0.01; done`)
+    }
+    case 'thaw':
+      return line('~', `echo THAWED > ${quote(`${directory}/freezer.state`)}`)
     case 'move-process':
       return line('>', `echo ${operation.pid} > ${quote(`${directory}/cgroup.procs`)}`)
     case 'move-threads': {

@@ -1,6 +1,7 @@
 import type { LinuxResources } from '../model/generated/oci'
 import { knobsOf } from '../model/resources/knobs-of'
 import type { Desired, ManagedKnob } from './desired'
+import { FREEZER_STATE } from './stand-still'
 
 export interface NeededController {
   readonly name: string
@@ -50,7 +51,7 @@ export function neededKnobs({
   const knobs = [
     ...knobsOf(resources, 1).map(({ file }) => file),
     ...managed.map(({ knob }) => knob),
-    ...(devices === null ? [] : ['devices.list']),
+    ...(devices === null ? [] : ['devices.list', FREEZER_STATE]),
   ]
   return [...new Set(knobs)]
 }

@@ -24,6 +24,7 @@ export function desired(changes: Partial<Desired> = {}): Desired {
     devices: null,
     hasLeaf: true,
     threads: [],
+    ownPid: 1,
     vmm: null,
     helpers: [],
     vcpus: [],
