@@ -4,6 +4,7 @@ import type { Desired } from './desired'
 import { parentPath, pathChain } from './observed'
 import { ownCgroups } from './own-cgroups'
 import type { PlanBuilder } from './plan-builder'
+import { versionOfHierarchy } from './versions'
 
 const LISTS = [
   { knob: 'cpuset.cpus', field: 'cpus' },
@@ -22,7 +23,7 @@ const LISTS = [
  */
 export function planCpusets(builder: PlanBuilder, desired: Desired): void {
   const hierarchy = builder.hierarchyOf('cpuset')
-  if (hierarchy === undefined) return
+  if (hierarchy === undefined || versionOfHierarchy(hierarchy) === 2) return
   for (const { knob, field } of LISTS) {
     for (const path of pathChain(desired.parent)) {
       if (builder.knob(hierarchy, path, knob) === '') {
@@ -48,7 +49,7 @@ function union(a: string, b: string): string {
   return formatCpuList([...parseCpuList(a), ...parseCpuList(b)])
 }
 
-function refuseOutside(knob: string, wanted: string, available: string, parent: string): void {
+export function refuseOutside(knob: string, wanted: string, available: string, parent: string): void {
   if (isSubset(wanted, available)) return
   throw new VmcgError(
     'ERR_VMCG_OUT_OF_RANGE',
