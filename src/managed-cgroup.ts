@@ -2,10 +2,11 @@ import { nothingDone, type Report } from './engine/report'
 import { isVmcgError } from './errors'
 import { detectHost } from './host/detect'
 import { delegatedHost, rootless } from './host/rootless'
-import { managedDevices } from './manager-devices'
+import { managedDevices, refuseIdleRemoval } from './manager-devices'
 import type { CgroupManagerConfig } from './manager-options'
 import type { ManagedPlace } from './manager-path'
 import { checkId, checkList } from './model/argument'
+import type { DeviceSet } from './model/device-rule'
 import type { DeviceUse } from './model/devices/device-use'
 import type { LinuxResources } from './model/generated/oci'
 import { resourceWrites } from './model/resources/resource-writes'
@@ -132,8 +133,13 @@ export class ManagedCgroup {
     }
   }
 
+  /** @throws `ERR_VMCG_DEVICE_IN_USE` when a rule beside these uses still allows the device. */
+  refuseIdleRemoval(removed: DeviceSet, left: readonly DeviceUse[], path: string): void {
+    refuseIdleRemoval(removed, this.#deviceRules(this.applied, left), path, this.#config.hypervisorDevices)
+  }
+
   /** The device rules that resources and these uses come to; null where devices are not controlled. */
-  deviceRules(resources: LinuxResources, uses: readonly DeviceUse[]): Wanted['devices'] {
+  #deviceRules(resources: LinuxResources, uses: readonly DeviceUse[]): Wanted['devices'] {
     return managedDevices(resources, uses, this.#config.hypervisorDevices, this.gate.log)
   }
 
@@ -144,7 +150,7 @@ export class ManagedCgroup {
   }
 
   #wanted(resources: LinuxResources): Wanted {
-    const devices = this.deviceRules(resources, this.gate.session.state.devices)
+    const devices = this.#deviceRules(resources, this.gate.session.state.devices)
     return { resources, devices, unsupported: this.#unsupported }
   }
 

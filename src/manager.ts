@@ -6,7 +6,7 @@ import type { CgroupStats } from './host/cgroup-stats'
 import { detectHost } from './host/detect'
 import { deviceAt } from './host/devices'
 import { ManagedCgroup } from './managed-cgroup'
-import { deviceToRemove, refuseIdleRemoval } from './manager-devices'
+import { deviceToRemove } from './manager-devices'
 import { setFrozen } from './manager-freezer'
 import {
   type CgroupManagerConfig,
@@ -133,7 +133,7 @@ export class CgroupManager {
    */
   apply(resources?: LinuxResources, options: ApplyOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
-      checkPlan(options.plan)
+      if (options.plan !== undefined) checkPlan(options.plan)
       const wanted = resources === undefined ? this.#resources : checkedResources(resources)
       const report = await this.#cgroup.settle(wanted, options)
       this.#resources = wanted
@@ -209,10 +209,7 @@ export class CgroupManager {
       const { session } = this.#gate
       const rule = deviceToRemove(path, options, session.state.devices)
       const left = removeDeviceUse(session.state.devices, { owner: options.owner ?? '', rule })
-      if (!isDeviceInUse(left, rule)) {
-        const others = this.#cgroup.deviceRules(this.#cgroup.applied, left)
-        refuseIdleRemoval(rule, others, path)
-      }
+      if (!isDeviceInUse(left, rule)) this.#cgroup.refuseIdleRemoval(rule, left, path)
       return this.#cgroup.settleDevices(left, options)
     })
   }

@@ -9,12 +9,12 @@ import { managerHierarchies, sandboxHierarchies } from './host/sandbox-hierarchi
 import { askThreads } from './hypervisor/ask-threads'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import type { LinuxResources } from './model/generated/oci'
-import { versionsOf } from './model/resources/split-by-version'
 import { type Desired, sandboxPaths } from './plan/desired'
 import { neededKnobs } from './plan/needed-controllers'
 import { type Observed, pathChain } from './plan/observed'
 import { ownPaths } from './plan/own-cgroups'
 import { limitedThreads, originPaths, planTeardown, type TeardownOptions } from './plan/teardown'
+import { versionsIn } from './plan/versions'
 import type { ProcessState, SandboxState } from './state/state-file'
 
 export interface SandboxLook extends Look {
@@ -60,7 +60,7 @@ export async function lookAtSandbox(
         : managerHierarchies(host, wanted, state.takenOver),
       surroundings: () => pathChain(paths.parent),
       own: (hierarchy) => ownPaths(state, hierarchy),
-      knobs: neededKnobs(wanted, versionsOf(host.hierarchies)),
+      knobs: neededKnobs(wanted, versionsIn(host.hierarchies)),
       tagAttribute: state.tagAttribute,
       pids: [...(vmm === undefined ? [] : [vmm]), ...helpers].map(({ pid }) => pid),
     },
@@ -86,6 +86,7 @@ export async function lookAtSandbox(
       claimed: state.claimed,
       takenOver: state.takenOver,
       managed: state.managed,
+      ownPid: process.pid,
       vmm: vmm?.pid ?? null,
       helpers: helpers.filter((helper) => find(observed, helper) !== undefined).map(({ pid }) => pid),
       vcpus: reported.filter((tid) => alive.has(tid)),

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { idsBelow } from './engine/cgroup-tree'
-import { DEFAULT_DEADLINE_MS } from './engine/deadline'
 import { type DestroyReport, drain } from './engine/drain'
-import { kernelExecutor, type StageExecutor } from './engine/execute'
+import { endStandstill } from './engine/end-standstill'
+import type { StageExecutor } from './engine/execute'
 import { type KillCgroupOptions, killCgroup } from './engine/kill-cgroup'
 import { Roots, type SubmitOptions } from './engine/lane'
 import type { Report } from './engine/report'
@@ -18,16 +18,17 @@ import { reachableOrigins } from './host/rootless'
 import { readStats, type SandboxStats } from './host/stats'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import type { DeviceUse } from './model/devices/device-use'
-import { versionsOf } from './model/resources/split-by-version'
 import { type SandboxPaths, sandboxPaths } from './plan/desired'
 import { managedWith, managedWithoutLifted } from './plan/managed'
 import type { Observed } from './plan/observed'
 import { operationsOf, type Plan } from './plan/operations'
 import { planSandbox } from './plan/plan-sandbox'
+import type { Standstill } from './plan/stand-still'
 import { drainOf, type TeardownOptions } from './plan/teardown'
 import { lookAtSandbox, lookAtTeardown, type Wanted } from './sandbox-look'
 import { listThreads, type SandboxThread } from './sandbox-threads'
 import { destroyed, noThread, notAttached } from './session-errors'
+import { sessionExecutor } from './session-executor'
 import type { HeldLock } from './state/lock'
 import type { SandboxStore } from './state/sandbox-store'
 import type { ProcessState, SandboxState } from './state/state-file'
@@ -176,18 +177,28 @@ export class SandboxSession {
     }
     const look = () => lookAtSandbox(this.#context, wanted, hypervisor, options)
     const identify = identifyIn(this.#host.hierarchies)
-    const report = await settle(look, claimThenExecute, { ...options, identify })
+    const report = await settle(look, claimThenExecute, { ...options, identify }).catch(async (error) => {
+      // What is thrown already says more than that this cannot be ended either; whoever acts next tries again.
+      await this.endStandstill().catch(() => undefined)
+      throw error
+    })
     const { resources } = wanted
-    const managed = managedWithoutLifted(
-      this.#state.managed,
-      { ...this.#state, resources },
-      versionsOf(this.#host.hierarchies),
-    )
+    const managed = managedWithoutLifted(this.#state.managed, { ...this.#state, resources })
     await this.#save({ ...from, applied: resources, managed })
     const unasked = hypervisor === undefined ? this.#livingVmm : undefined
     if (unasked === undefined) return report
     const warning = `sandbox ${this.#state.id}: its VMM ${unasked.pid} is not attached, so its threads were not placed`
     return { ...report, warnings: [...report.warnings, warning] }
+  }
+
+  /** Thaws what this process, or one that ended, has frozen for its writes, once these are complete. */
+  async endStandstill(): Promise<void> {
+    const { standstill } = this.#state
+    if (standstill === null) return
+    // Refuses what is not ours.
+    await lookAtTeardown(this.#context, {})
+    await endStandstill(this.#roots, this.#host.hierarchies, standstill)
+    await this.#save({ standstill: null })
   }
 
   /** Writes down what is about to be made and set, so that whoever comes after a crash knows what is ours. */
@@ -213,8 +224,7 @@ export class SandboxSession {
 
   /** The figures of every controller that the cgroup is in. */
   figures(options: SubmitOptions): Promise<CgroupStats> {
-    const claimed = this.#host.hierarchies.filter(({ id }) => this.#state.claimed.includes(id))
-    return readCgroupStats(this.#roots, claimed, this.paths.sandbox, options)
+    return readCgroupStats(this.#roots, this.#claimed, this.paths.sandbox, options)
   }
 
   /** Every thread that is in one of our own cgroups, in whatever hierarchy. */
@@ -228,16 +238,14 @@ export class SandboxSession {
   /** Every process with a thread in one of our own cgroups. */
   async pids(options: SubmitOptions): Promise<readonly number[]> {
     const { sandbox } = this.paths
-    const claimed = this.#host.hierarchies.filter(({ id }) => this.#state.claimed.includes(id))
-    return idsBelow(this.#roots, claimed, sandbox, 'cgroup.procs', options)
+    return idsBelow(this.#roots, this.#claimed, sandbox, 'cgroup.procs', options)
   }
 
   /** Kills what is in our own cgroups, also what is frozen. */
   async kill(options: KillCgroupOptions): Promise<void> {
     // Refuses what is not ours before anybody is killed.
     await lookAtTeardown(this.#context, options, 'leave')
-    const claimed = this.#host.hierarchies.filter(({ id }) => this.#state.claimed.includes(id))
-    await killCgroup(this.#roots, claimed, this.paths.sandbox, options)
+    await killCgroup(this.#roots, this.#claimed, this.paths.sandbox, options)
   }
 
   /** Gives every thread back to where it came from; the cgroups and their limits stay. */
@@ -287,8 +295,8 @@ export class SandboxSession {
   }
 
   #executor(): StageExecutor {
-    const onOverdue = (work: Promise<unknown>) => this.#store.keepLockedUntil(work)
-    return kernelExecutor(this.#roots, { deadlineMs: DEFAULT_DEADLINE_MS, onOverdue })
+    const remember = (standstill: Standstill | null) => this.#save({ standstill })
+    return sessionExecutor({ host: this.#host, roots: this.#roots, store: this.#store, remember })
   }
 
   close(): void {
@@ -298,6 +306,10 @@ export class SandboxSession {
   /** The VMM that the state remembers, while it is alive. */
   get #livingVmm(): ProcessState | undefined {
     return this.#state.processes.find((process) => process.role === 'vmm' && isSameProcess(process))
+  }
+
+  get #claimed() {
+    return this.#host.hierarchies.filter(({ id }) => this.#state.claimed.includes(id))
   }
 
   get #context() {

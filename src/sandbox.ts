@@ -188,7 +188,7 @@ export class Sandbox {
    */
   apply(options: ApplyOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
-      checkPlan(options.plan)
+      if (options.plan !== undefined) checkPlan(options.plan)
       const containers = [...this.#containers.values()].map(({ id, resources }) => ({
         id,
         resources: resources ?? null,

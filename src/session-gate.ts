@@ -62,13 +62,18 @@ export class SessionGate {
     const directory = options.stateDir ?? defaultStateDirectory()
     const store = new SandboxStore(directory, { driver: 'cgroupfs', parent: key.parent, id: key.id })
     const timeoutMs = options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS
-    return store.locked({ timeoutMs, signal: options.signal }, async () => {
+    return store.locked({ timeoutMs, signal: options.signal }, async (lock) => {
       const stored = await store.read()
-      if (stored === undefined && options.mustExist === true) throw notThere(key, directory)
+      if (stored === undefined && options.mustExist === true) {
+        // With what a crash has left of a state that was never in place.
+        await store.remove(lock)
+        throw notThere(key, directory)
+      }
       if (stored !== undefined && stored.hasLeaf !== key.hasLeaf) throw otherKind(stored)
       const state = stored === undefined ? store.fresh(key) : withTakenOver(stored, key.takenOver ?? [])
       const session = new SandboxSession(host, store, state)
       try {
+        await session.endStandstill()
         const begun = await begin(new SessionGate(session, store, options))
         if (state !== stored) await store.write(session.state)
         return begun
@@ -107,6 +112,7 @@ export class SessionGate {
     checkActOptions(options)
     return this.#locked(options, async () => {
       await this.session.reload()
+      await this.session.endStandstill()
       return act()
     })
   }
@@ -122,6 +128,7 @@ export class SessionGate {
         return { sandbox: this.session.state.id, moved: [], removed: [], unlimited: [] }
       }
       await this.session.reload()
+      await this.session.endStandstill()
       const report = await this.session.destroy(lock, { processes, signal })
       this.log.info(report, 'destroyed')
       return report

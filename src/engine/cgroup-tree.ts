@@ -96,6 +96,38 @@ export async function idsBelow(
   return [...ids].sort((a, b) => a - b)
 }
 
+/**
+ * The paths of a cgroup and of all cgroups below it, from the top; none where it does not exist.
+ *
+ * @throws the kernel's error for a directory that cannot be read.
+ */
+export async function cgroupsBelow(
+  roots: Roots,
+  hierarchy: Hierarchy,
+  path: string,
+  options: SubmitOptions,
+): Promise<readonly string[]> {
+  const found: string[] = []
+  let level = [path]
+  while (level.length > 0) {
+    const batch = new Batch()
+    for (const cgroup of level) {
+      batch.nextGroup()
+      batch.add(OpCode.ListDirs, roots.id(hierarchy.mountPoint), cgroupFile(cgroup, '.'))
+    }
+    const results = await submit(batch, options)
+    const there = level.flatMap((cgroup, index) => {
+      const result = results[index]
+      return result === undefined || isGone(result.errno) ? [] : [{ cgroup, result }]
+    })
+    found.push(...there.map(({ cgroup }) => cgroup))
+    level = there.flatMap(({ cgroup, result }) =>
+      words(result, `${hierarchy.mountPoint}${cgroup}`, '\0').map((name) => `${cgroup}/${name}`),
+    )
+  }
+  return found
+}
+
 function listFile({ version }: Hierarchy, file: 'cgroup.procs' | 'tasks'): string {
   return version === 2 && file === 'tasks' ? 'cgroup.threads' : file
 }

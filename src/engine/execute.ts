@@ -1,6 +1,8 @@
 import { channel } from 'node:diagnostics_channel'
+import type { CgroupError } from '../errors'
 import { threadsFile } from '../model/unified'
 import type { Operation, Plan, Stage } from '../plan/operations'
+import { FREEZER_STATE } from '../plan/stand-still'
 import { Batch, type OpFields, type OpResult } from './batch'
 import { blockingWrites, type Deadline, withinDeadline } from './deadline'
 import { type Roots, type SubmitOptions, submit } from './lane'
@@ -12,6 +14,8 @@ export interface OperationOutcome {
   /** 0, a positive errno, or −1: not run, because an operation before it failed. */
   readonly errno: number
   readonly microseconds: number
+  /** What went wrong, where that is more than one answer of the kernel: who does not stop when it is to be frozen. */
+  readonly cause?: CgroupError | undefined
   /** For moves: each pid or tid that was written, with its own errno. */
   readonly ids: readonly { readonly id: number; readonly errno: number }[]
 }
@@ -32,7 +36,8 @@ const operations = channel('vmcg:operation')
  * fails stops those after it. Ids that fail (a thread that has ended) do not. Each outcome is published on the
  * diagnostics channel `vmcg:operation` as `{ sandbox, ...outcome }`.
  *
- * A stage with a write that can block long goes by the slow lane, under the deadline.
+ * A stage with a write that can block long goes by the slow lane, under the deadline. A freeze is begun and not waited
+ * for: {@link standingStill} does that.
  */
 export function kernelExecutor(roots: Roots, deadline: Deadline): StageExecutor {
   return async (plan, stage, options) => {
@@ -50,11 +55,15 @@ export function kernelExecutor(roots: Roots, deadline: Deadline): StageExecutor 
       const result = results[index]
       return result === undefined ? [] : [outcomeOf(operation, result)]
     })
-    if (operations.hasSubscribers) {
-      for (const outcome of outcomes) operations.publish({ sandbox: plan.sandbox, ...outcome })
-    }
+    publishOutcomes(plan, outcomes)
     return outcomes
   }
+}
+
+/** On the diagnostics channel `vmcg:operation`, as `{ sandbox, ...outcome }`. */
+export function publishOutcomes({ sandbox }: Plan, outcomes: readonly OperationOutcome[]): void {
+  if (!operations.hasSubscribers) return
+  for (const outcome of outcomes) operations.publish({ sandbox, ...outcome })
 }
 
 function submitSlow(
@@ -80,6 +89,10 @@ function encode(operation: Operation): EncodedOperation {
       return { code: OpCode.SetXattr, path, arg: operation.attribute, value: operation.owner }
     case 'write-knob':
       return { code: OpCode.Write, path: file(path, operation.knob), value: operation.value }
+    case 'freeze':
+      return { code: OpCode.Write, path: file(path, FREEZER_STATE), value: 'FROZEN' }
+    case 'thaw':
+      return { code: OpCode.Write, path: file(path, FREEZER_STATE), value: 'THAWED' }
     case 'move-process':
       return { code: OpCode.WriteIds, path: file(path, 'cgroup.procs'), ids: [operation.pid] }
     case 'move-threads':

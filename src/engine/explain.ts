@@ -9,7 +9,8 @@ import { type Why, whyRefusedV2 } from './explain-v2'
 
 /** An outcome that failed, as an error that names the file, the value, the kernel's reason and what to do. */
 export function explain(outcome: OperationOutcome, plan: Plan, observed: Observed): CgroupError {
-  const { operation } = outcome
+  const { operation, cause } = outcome
+  if (cause !== undefined) return cause
   const errno = failedErrno(outcome)
   const { path, value, syscall } = target(outcome, plan)
   const { reason, hint } = whyRefused(outcome, path, plan, observed)
@@ -37,6 +38,8 @@ const VERBS: Readonly<Record<Operation['kind'], string>> = {
   'make-directory': 'cannot make',
   tag: 'cannot tag',
   'write-knob': 'cannot write',
+  freeze: 'cannot freeze by',
+  thaw: 'cannot thaw by',
   'move-process': 'cannot move process',
   'move-threads': 'cannot move threads',
   'remove-directory': 'cannot remove',
@@ -58,6 +61,10 @@ function target(outcome: OperationOutcome, plan: Plan): Target {
       return { path: directory, value: undefined, syscall: 'setxattr' }
     case 'write-knob':
       return { path: `${directory}/${operation.knob}`, value: operation.value, syscall: 'write' }
+    case 'freeze':
+      return { path: `${directory}/freezer.state`, value: 'FROZEN', syscall: 'write' }
+    case 'thaw':
+      return { path: `${directory}/freezer.state`, value: 'THAWED', syscall: 'write' }
     case 'move-process':
       return { path: `${directory}/cgroup.procs`, value: String(operation.pid), syscall: 'write' }
     case 'move-threads': {

@@ -1,9 +1,9 @@
-import { VmcgError } from '../errors'
+import { isVmcgError, VmcgError } from '../errors'
 import { describeHierarchies } from '../host/detect'
 import type { Hierarchy } from '../host/hierarchies'
 import { Batch, resultText } from './batch'
 import { parseEvents, waitForEvent } from './cgroup-events'
-import { cgroupFile, fileError, idsBelow, requireCgroupBelowRoot } from './cgroup-tree'
+import { cgroupFile, cgroupsBelow, fileError, idsBelow, isGone, requireCgroupBelowRoot } from './cgroup-tree'
 import {
   DEFAULT_FREEZE_MS,
   doesNotFreeze,
@@ -14,6 +14,7 @@ import {
 } from './freezer-state'
 import { type Roots, type SubmitOptions, submit } from './lane'
 import { OpCode } from './native'
+import { pause } from './pause'
 import { type ThreadState, threadStates } from './thread-states'
 
 // Source of it all: kernel, Documentation/admin-guide/cgroup-v2.rst, cgroup.freeze and cgroup.events; since Linux 5.2.
@@ -155,10 +156,54 @@ async function write(cgroup: FrozenCgroup, value: string, options: SubmitOptions
   if (errno !== 0) throw fileError('write', `${cgroup.directory}/${cgroup.file}`, errno, value)
 }
 
+const FIRST_PAUSE_MS = 1
+const LONGEST_PAUSE_MS = 16
+
 async function freezesWithin(cgroup: FrozenCgroup, ms: number, options: SubmitOptions): Promise<boolean> {
-  await write(cgroup, FREEZE, options)
+  const { roots, hierarchy, path } = cgroup
   const { signal } = options
-  return waitForEvent(cgroup.directory, ({ isFrozen }) => isFrozen, { timeoutMs: ms, signal })
+  const deadline = performance.now() + ms
+  await write(cgroup, FREEZE, options)
+  for (const each of await cgroupsBelow(roots, hierarchy, path, options)) {
+    const timeoutMs = Math.max(0, deadline - performance.now())
+    const wait = waitForEvent(`${hierarchy.mountPoint}${each}`, ({ isFrozen }) => isFrozen, {
+      timeoutMs,
+      signal,
+    })
+    // One below may go meanwhile; this one may not.
+    if (!(await (each === path ? wait : wait.catch(unlessGone)))) return false
+  }
+  for (let waitMs = FIRST_PAUSE_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_PAUSE_MS)) {
+    if (await standsStill(cgroup, options)) return true
+    if (performance.now() > deadline) return false
+    await pause(waitMs, signal)
+  }
+}
+
+/** Whatever is gone does not run on. */
+function unlessGone(error: unknown): true {
+  if (isVmcgError(error) && error.code === 'ENOENT') return true
+  throw error
+}
+
+/**
+ * The kernel's word is exact for a cgroup with none below it. One with others below, as a thread root is, it calls frozen
+ * when they are, whatever its own threads do, or when its own are, whatever those below do: each of the two overwrites the
+ * other (kernel/cgroup/freezer.c, cgroup_propagate_frozen and cgroup_update_frozen; so still in Linux 6.18). There the
+ * threads themselves are looked at.
+ */
+async function standsStill(cgroup: FrozenCgroup, options: SubmitOptions): Promise<boolean> {
+  const { roots, hierarchy, path } = cgroup
+  const paths = await cgroupsBelow(roots, hierarchy, path, options)
+  const batch = new Batch()
+  for (const each of paths) {
+    batch.nextGroup()
+    batch.add(OpCode.Read, roots.id(hierarchy.mountPoint), cgroupFile(each, 'cgroup.events'))
+  }
+  const results = await submit(batch, options)
+  const isFrozen = results.every((result) => isGone(result.errno) || parseEvents(resultText(result)).isFrozen)
+  if (!isFrozen || paths.length < 2) return isFrozen
+  return (await threadsThatRunOn(cgroup, options)).length === 0
 }
 
 interface FrozenLook {
@@ -174,21 +219,20 @@ async function look(cgroup: FrozenCgroup, options: SubmitOptions): Promise<Froze
   const names = path.split('/').slice(1, -1)
   const ancestors = names.map((_, index) => `/${names.slice(0, index + 1).join('/')}`)
   const batch = new Batch()
-  for (const file of ['cgroup.freeze', 'cgroup.events']) batch.add(OpCode.Read, root, cgroupFile(path, file))
+  batch.add(OpCode.Read, root, cgroupFile(path, 'cgroup.freeze'))
   for (const ancestor of ancestors) {
     batch.nextGroup()
     batch.add(OpCode.Read, root, cgroupFile(ancestor, 'cgroup.freeze'))
   }
-  const [self, events, ...above] = await submit(batch, options)
-  if (self === undefined || events === undefined) throw new TypeError('a batch without its results')
-  const failed = self.errno === 0 ? events : self
-  if (failed.errno !== 0) throw fileError('read', `${directory}/cgroup.freeze`, failed.errno)
+  const [self, ...above] = await submit(batch, options)
+  if (self === undefined) throw new TypeError('a batch without its results')
+  if (self.errno !== 0) throw fileError('read', `${directory}/cgroup.freeze`, self.errno)
   const isSelfFreezing = resultText(self).trimEnd() === FREEZE
-  const { isFrozen } = parseEvents(resultText(events))
   const nearest = ancestors.findLast((_, index) => {
     const result = above[index]
     return result?.errno === 0 && resultText(result).trimEnd() === FREEZE
   })
+  const isFrozen = await standsStill(cgroup, options)
   // Frozen without a reason that can be seen: by a cgroup beyond the mount point.
   const isParentFreezing = nearest !== undefined || (isFrozen && !isSelfFreezing)
   const isFreezing = isSelfFreezing || isParentFreezing
@@ -211,15 +255,19 @@ const FROZEN_IN: readonly string[] = ['do_freezer_trap', 'get_signal', 'wait_for
 /** Stopped by a signal or a tracer, which counts as frozen; or ended. */
 const AT_REST: readonly string[] = ['T', 't', 'Z', 'X']
 
-/** The kernel does not name those that it could not stop. A sleep of which it does not tell the place may be a frozen one. */
+/**
+ * The kernel does not name those that it could not stop, but it tells where the others sleep; unless it tells us nothing of
+ * the kind, and then any sleep may be a frozen one.
+ */
 async function threadsThatRunOn(
   { roots, hierarchy, path }: FrozenCgroup,
   options: SubmitOptions,
 ): Promise<readonly ThreadState[]> {
   const tids = await idsBelow(roots, [hierarchy], path, 'tasks', options)
   const threads = await threadStates(roots, tids, options)
-  return threads.filter(({ state, waitsIn }) => {
-    if (AT_REST.includes(state) || FROZEN_IN.includes(waitsIn)) return false
-    return state !== 'S' || waitsIn !== ''
-  })
+  const isTold = threads.some(({ waitsIn }) => waitsIn !== '')
+  return threads.filter(
+    ({ state, waitsIn }) =>
+      !AT_REST.includes(state) && !FROZEN_IN.includes(waitsIn) && (isTold || state !== 'S'),
+  )
 }

@@ -18,8 +18,8 @@ const FREEZE_MS = 50
  * nor end and leave its id to a stranger between the look and the signal. The cgroup is thawed afterwards, also when this
  * fails half-way.
  *
- * Any other `killSignal` is sent once to every process and not waited for; frozen ones get it when they are thawed,
- * which this does not do.
+ * Any other `killSignal` is sent once to every process and not waited for; frozen ones get it when they are thawed, which
+ * this does not do; on v2 those whom it ends, end at once.
  *
  * @param path Below the mount points. Where it does not exist in a hierarchy nobody is killed there.
  * @throws as {@link killAll}; `ERR_VMCG_INVALID_PATH` for the root; on v1 `ERR_VMCG_BUSY` naming the cgroup when one above

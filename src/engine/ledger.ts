@@ -17,6 +17,7 @@ export class Ledger {
   readonly #outcomes: OperationOutcome[] = []
   readonly #putBack = new Moves()
   readonly #missing = new Set<number>()
+  readonly #warnings = new Set<string>()
   #looks = 0
 
   /** @param leaf the path of the cgroup that vCPU threads belong into. */
@@ -28,6 +29,11 @@ export class Ledger {
   addLook(missing: readonly number[]): void {
     this.#looks += 1
     for (const tid of missing) this.#missing.add(tid)
+  }
+
+  /** @param plan is about to be carried out; what it warns of need not be seen any more afterwards. */
+  addPlan({ warnings }: Plan): void {
+    for (const warning of warnings) this.#warnings.add(warning)
   }
 
   add(outcomes: readonly OperationOutcome[]): void {
@@ -73,7 +79,7 @@ export class Ledger {
         operations.flatMap((operation) => this.#leftBy(operation)),
       ),
       unlimited: lifted(this.#outcomes),
-      warnings: plan.warnings,
+      warnings: [...new Set([...this.#warnings, ...plan.warnings])],
     }
   }
 

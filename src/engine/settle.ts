@@ -3,15 +3,16 @@ import { CgroupError, VmcgError } from '../errors'
 import { type Desired, sandboxPaths } from '../plan/desired'
 import type { Observed } from '../plan/observed'
 import { knobValue } from '../plan/observed'
-import type { Plan, Stage, WriteKnob } from '../plan/operations'
+import type { Operation, Plan, Stage, WriteKnob } from '../plan/operations'
 import { isEmptyPlan, operationsOf } from '../plan/operations'
 import { planSandbox } from '../plan/plan-sandbox'
 import type { OperationOutcome, StageExecutor } from './execute'
 import { explain } from './explain'
 import type { SubmitOptions } from './lane'
 import { Ledger } from './ledger'
+import { lookAfter } from './look-after'
 import type { Report } from './report'
-import { type Identify, putBackStrangers, withoutConfirmed } from './strangers'
+import type { Identify } from './strangers'
 import { takeBackOperations } from './take-back'
 
 /** One look at the sandbox: what is wanted of it, and what the kernel says. */
@@ -60,7 +61,12 @@ export async function settle(
     refuseUnkept(ledger, now.plan, now.observed, MAX_WRITES)
     const before = now
     const { failed, outcomes } = await runStages(before, execute, ledger, options)
-    now = planned(await lookAfter(outcomes, before, look, execute, ledger, options))
+    now = planned(
+      await lookAfter({ ...before, outcomes }, look, execute, {
+        identify: options.identify,
+        onPutBack: (done) => ledger.addPutBack(done),
+      }),
+    )
     if (failed !== undefined) {
       // Somebody else may have written in between: worth one more try, unless a fresh look gives the same stage again.
       const isSame = isDeepStrictEqual(stageNamed(now.plan, failed.stage.name), failed.stage)
@@ -88,6 +94,7 @@ async function runStages(
   ledger: Ledger,
   options: SettleOptions,
 ): Promise<{ readonly failed: Failure | undefined; readonly outcomes: readonly OperationOutcome[] }> {
+  ledger.addPlan(plan)
   const all: OperationOutcome[] = []
   for (const stage of plan.stages) {
     const outcomes = await execute(plan, stage, options)
@@ -103,34 +110,6 @@ async function runStages(
   return { failed: undefined, outcomes: all }
 }
 
-/**
- * The next look, with strangers put back that were written in another's place. The look itself tells whose ids are
- * still those that were meant, so that hardly anybody has to be asked for one by one.
- */
-async function lookAfter(
-  outcomes: readonly OperationOutcome[],
-  { plan, observed }: Look & { readonly plan: Plan },
-  look: () => Promise<Look>,
-  execute: StageExecutor,
-  ledger: Ledger,
-  { identify }: SettleOptions,
-): Promise<Look> {
-  const putBack = async (suspects: readonly OperationOutcome[]): Promise<boolean> => {
-    const operations = identify === undefined ? [] : putBackStrangers(suspects, observed, identify)
-    if (operations.length === 0) return false
-    ledger.addPutBack(await execute(plan, { name: 'placement', operations }, {}))
-    return true
-  }
-  let seen: Look
-  try {
-    seen = await look()
-  } catch (error) {
-    await putBack(outcomes)
-    throw error
-  }
-  return (await putBack(withoutConfirmed(outcomes, observed, seen.observed))) ? look() : seen
-}
-
 function refuseStale(given: Plan | undefined, current: Plan): void {
   if (given === undefined) return
   if (given.sandbox === current.sandbox && isDeepStrictEqual(given.stages, current.stages)) return
@@ -141,10 +120,13 @@ function refuseStale(given: Plan | undefined, current: Plan): void {
   )
 }
 
-/** Throws for what is amiss though it was written `times` times or more. Threads are not meant: they come and go. */
+/** Not a state that is to be kept: threads come and go, and a freeze is for some writes only. */
+const PASSING: readonly Operation['kind'][] = ['move-process', 'move-threads', 'freeze', 'thaw']
+
+/** Throws for what is amiss though it was written `times` times or more. */
 function refuseUnkept(ledger: Ledger, plan: Plan, observed: Observed, times: number): void {
   for (const operation of operationsOf(plan)) {
-    if (operation.kind === 'move-process' || operation.kind === 'move-threads') continue
+    if (PASSING.includes(operation.kind)) continue
     const done = ledger.timesDone(operation)
     if (done < times) continue
     const directory = `${plan.mounts[operation.hierarchy] ?? ''}${operation.path}`

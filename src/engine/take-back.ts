@@ -1,13 +1,15 @@
 import { afterDeviceWrite } from '../model/devices/after-device-write'
-import { parseDevicesList } from '../model/devices/device-access'
-import { type DeviceWrite, deviceWrites } from '../model/devices/device-writes'
+import { type DeviceAccess, parseDevicesList } from '../model/devices/device-access'
+import { type DeviceWrite, deviceWrites, emptiesFirst } from '../model/devices/device-writes'
 import { knobValue, type Observed } from '../plan/observed'
-import type { WriteKnob } from '../plan/operations'
+import type { Thaw, WriteKnob } from '../plan/operations'
 import type { OperationOutcome } from './execute'
 
 /**
  * The operations that undo what a stage has written before it failed, last first, so that each step leads to what was
  * valid before. Device rules are undone together: a single one says nothing of what it replaced.
+ *
+ * What was frozen is thawed, as soon as its device rules are back.
  *
  * An empty cpuset stays filled: the kernel takes no empty list once a thread or a child is in it.
  *
@@ -16,7 +18,7 @@ import type { OperationOutcome } from './execute'
 export function takeBackOperations(
   outcomes: readonly OperationOutcome[],
   observed: Observed,
-): readonly WriteKnob[] {
+): readonly (WriteKnob | Thaw)[] {
   const written = outcomes.flatMap(({ operation, errno }) =>
     operation.kind === 'write-knob' && errno === 0 ? [operation] : [],
   )
@@ -26,7 +28,16 @@ export function takeBackOperations(
     if (isDeviceWrite(write.knob) || previous === null || previous === '') return []
     return [{ ...write, value: previous, previous: value }]
   })
-  return [...devicesBack(devices, observed), ...others]
+  return [...devicesBack(devices, observed), ...thawsDue(outcomes), ...others]
+}
+
+/** Who was frozen for the writes goes on once these are undone. */
+function thawsDue(outcomes: readonly OperationOutcome[]): readonly Thaw[] {
+  const done = (kind: 'freeze' | 'thaw') =>
+    outcomes.flatMap(({ operation, errno }) => (operation.kind === kind && errno === 0 ? [operation] : []))
+  return done('thaw').length > 0
+    ? []
+    : done('freeze').map(({ hierarchy, path }) => ({ kind: 'thaw', hierarchy, path }))
 }
 
 function isDeviceWrite(knob: string): knob is DeviceWrite['file'] {
@@ -44,7 +55,7 @@ function devicesBack(writes: readonly WriteKnob[], observed: Observed): readonly
       isDeviceWrite(knob) ? afterDeviceWrite(access, { file: knob, value }) : access,
     before,
   )
-  return deviceWrites(now, before).map(({ file, value }) => ({
+  return writesBack(now, before).map(({ file, value }) => ({
     kind: 'write-knob',
     hierarchy,
     path,
@@ -52,4 +63,9 @@ function devicesBack(writes: readonly WriteKnob[], observed: Observed): readonly
     value,
     previous: null,
   }))
+}
+
+/** `a` to devices.allow is refused only where `a` to devices.deny cannot have been written. */
+function writesBack(now: DeviceAccess, before: DeviceAccess): readonly DeviceWrite[] {
+  return emptiesFirst(before, now) ? [{ file: 'devices.allow', value: 'a' }] : deviceWrites(now, before)
 }

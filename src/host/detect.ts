@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { checkObject, checkOptionalText } from '../model/argument'
 import { type CgroupLayout, type CgroupMounts, type Hierarchy, hierarchiesFrom } from './hierarchies'
 
 /** What this process can do with cgroups here, as it was when asked. */
@@ -40,9 +41,11 @@ function findHierarchies(mountinfo: string, procCgroup: string): CgroupMounts {
  * Looks once at the mounted hierarchies and the kernel. Reads a handful of small files, synchronously, and changes
  * nothing.
  *
- * @throws Node's own error when proc is not mounted.
+ * @throws Node's own error when proc is not mounted; `ERR_VMCG_INVALID_ARGUMENT` for options of the wrong type.
  */
 export function detectHost(options: DetectHostOptions = {}): Host {
+  checkObject('options', options)
+  checkOptionalText('procRoot', options.procRoot)
   const { procRoot = '/proc' } = options
   const read = (...names: string[]): string => readFileSync(join(procRoot, ...names), 'utf8')
   const { layout, hierarchies } = findHierarchies(read('self', 'mountinfo'), read('self', 'cgroup'))

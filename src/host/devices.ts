@@ -2,6 +2,14 @@ import { readFileSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { errnoName, errnoText, VmcgError } from '../errors'
 import { defaultLogger, type Logger } from '../log'
+import {
+  badArgument,
+  checkList,
+  checkObject,
+  checkOptionalBoolean,
+  checkOptionalText,
+  hasMethods,
+} from '../model/argument'
 import { checkedDeviceRule } from '../model/devices/checked-rule'
 import type { LinuxDeviceCgroup } from '../model/generated/oci'
 import { quote, short } from '../model/quote'
@@ -33,9 +41,16 @@ export interface HypervisorDevicesOptions {
  * vhost are loaded when they are needed.
  *
  * @throws as {@link deviceAt} for each of `paths`, and for a usual path that is no device; `ERR_VMCG_UNSUPPORTED` for
- *   `deviceMapper` where the kernel has none.
+ *   `deviceMapper` where the kernel has none; `ERR_VMCG_INVALID_ARGUMENT` for options of the wrong type.
  */
 export function hypervisorDevices(options: HypervisorDevicesOptions = {}): LinuxDeviceCgroup[] {
+  checkObject('options', options)
+  checkOptionalText('procRoot', options.procRoot)
+  checkOptionalBoolean('deviceMapper', options.deviceMapper)
+  if (options.paths !== undefined) checkList('paths', options.paths)
+  if (options.logger !== undefined && !hasMethods(options.logger, ['warn'])) {
+    throw badArgument('logger', 'an object with the method warn', options.logger)
+  }
   const { deviceMapper = false, paths = [], logger = defaultLogger(), procRoot = '/proc' } = options
   for (const path of paths) checkPath(path)
   const [usual, asked] = [lookUpDevices(USUAL_PATHS), lookUpDevices(paths)]

@@ -1,7 +1,7 @@
 import { CgroupError, VmcgError } from '../errors'
-import { versionsOf } from '../model/resources/split-by-version'
 import type { Desired } from '../plan/desired'
 import { neededControllers } from '../plan/needed-controllers'
+import { versionsIn } from '../plan/versions'
 import { describeHierarchies, type Host } from './detect'
 import type { Hierarchy } from './hierarchies'
 
@@ -15,7 +15,7 @@ type Wanted = Pick<Desired, 'resources' | 'managed' | 'devices'>
  *   read-only.
  */
 export function sandboxHierarchies(host: Host, desired: Wanted): readonly Hierarchy[] {
-  const versions = versionsOf(host.hierarchies)
+  const versions = versionsIn(host.hierarchies)
   const hierarchies = neededControllers(desired, versions).flatMap(({ name, isRequired }) => {
     const hierarchy = host.controller(name)
     if (hierarchy === undefined && isRequired) throw missing(host, name)
@@ -37,7 +37,7 @@ export function managerHierarchies(
   desired: Wanted,
   only: readonly string[] = [],
 ): readonly Hierarchy[] {
-  const needed = neededControllers(desired, versionsOf(host.hierarchies))
+  const needed = neededControllers(desired, versionsIn(host.hierarchies))
   const asked = needed.flatMap(({ name, isAsked }) => {
     if (!isAsked) return []
     const hierarchy = host.controller(name)

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isVmcgError, QmpError, VmcgError } from '../errors'
+import { checkId, checkObject, checkSignal } from '../model/argument'
 import type { Hypervisor, HypervisorCallOptions, HypervisorThreads } from './hypervisor'
 import { hostTids, viewProcess } from './process-threads'
 import { parseCpus, parseCpusFast, parseIothreads } from './qemu-replies'
@@ -60,15 +61,13 @@ export class QemuHypervisor implements Hypervisor {
    *
    * @throws QmpError what {@link QmpClient.connect} throws, and `ERR_VMCG_QMP_WRONG_PID` when a thread that QEMU
    * reports is none of the process's; VmcgError `ERR_VMCG_VM_GONE` when QEMU ends meanwhile,
-   * `ERR_VMCG_INVALID_ARGUMENT` for a pid below 1; `signal.reason` when aborted
+   * `ERR_VMCG_INVALID_ARGUMENT` for a pid below 1, and for options of the wrong type; `signal.reason` when aborted
    */
   static async connect(options: QemuOptions): Promise<QemuHypervisor> {
+    checkObject('options', options)
+    checkSignal(options.signal)
     const { pid, signal } = options
-    if (pid !== undefined && !(Number.isSafeInteger(pid) && pid > 0)) {
-      throw new VmcgError('ERR_VMCG_INVALID_ARGUMENT', 'a pid is a whole number above 0', {
-        value: String(pid),
-      })
-    }
+    if (pid !== undefined) checkId('a pid', pid)
     const qmp = await QmpClient.connect(options)
     try {
       const hypervisor = new QemuHypervisor(qmp, pid ?? listenerOf(qmp))
@@ -91,6 +90,8 @@ export class QemuHypervisor implements Hypervisor {
    * thread is none of the process's, `ERR_VMCG_QMP_…` when QEMU cannot be asked; `signal.reason` when aborted
    */
   async threads(options: HypervisorCallOptions = {}): Promise<HypervisorThreads> {
+    checkObject('options', options)
+    checkSignal(options.signal)
     const first = this.#locate(await this.#ask(options))
     if (first.kind === 'found') return first.threads
     // A vCPU that was unplugged after the answer is missing as well, and the next answer does not name it any more.

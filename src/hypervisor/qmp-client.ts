@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { QmpError } from '../errors'
+import { checkObject, checkSignal, checkText } from '../model/argument'
+import { short } from '../model/quote'
 import { closedError, noGreetingError, protocolError, QmpCommandError, timeoutError } from './qmp-errors'
 import { type QmpEventOptions, QmpEventStream } from './qmp-events'
 import { QmpFramer } from './qmp-framing'
@@ -107,15 +109,20 @@ export class QmpClient {
    *
    * @returns what QMP returned, `{}` for a command without a result
    * @throws QmpCommandError `ERR_VMCG_QMP_COMMAND` when the VMM refuses; QmpError `ERR_VMCG_QMP_CLOSED` when the
-   * connection ends first, `ERR_VMCG_QMP_TIMEOUT` (which closes it), `ERR_VMCG_QMP_PROTOCOL`; `signal.reason` when aborted
+   * connection ends first, `ERR_VMCG_QMP_TIMEOUT` (which closes it), `ERR_VMCG_QMP_PROTOCOL`; `ERR_VMCG_INVALID_ARGUMENT`;
+   * `signal.reason` when aborted
    */
   async execute(command: string, args?: QmpObject, options: QmpCallOptions = {}): Promise<unknown> {
+    checkText('a command', command)
+    if (args !== undefined) checkObject(`the arguments of ${command}`, args)
+    checkObject('options', options)
+    checkSignal(options.signal)
     const timeoutMs = checkTimeout(options.timeoutMs, this.#commandTimeoutMs)
     options.signal?.throwIfAborted()
     if (this.#failure !== undefined) throw this.#failure
     this.#lastId += 1
     const id = this.#lastId
-    const line = JSON.stringify({ execute: command, arguments: args, id })
+    const line = asJson(command, { execute: command, arguments: args, id })
     const answer = this.#expect(id, command, { timeoutMs, signal: options.signal, onTimeout: timeoutError })
     this.#socket.write(`${line}\n`)
     return answer
@@ -128,10 +135,12 @@ export class QmpClient {
    * @throws QmpError `ERR_VMCG_INVALID_ARGUMENT` for a limit that is no whole number above 0
    */
   events(options: QmpEventOptions = {}): QmpEventStream {
+    checkObject('options', options)
+    checkSignal(options.signal)
     const { limit } = options
     if (limit !== undefined && !(Number.isSafeInteger(limit) && limit > 0)) {
       throw new QmpError('ERR_VMCG_INVALID_ARGUMENT', 'a limit of events is a whole number above 0', {
-        value: String(limit),
+        value: short(limit),
       })
     }
     const stream = new QmpEventStream(options, (ended) => this.#streams.delete(ended))
@@ -252,6 +261,15 @@ export class QmpClient {
   }
 }
 
+function asJson(command: string, message: QmpObject): string {
+  try {
+    return JSON.stringify(message)
+  } catch (cause) {
+    const text = `the arguments of ${command} cannot be written as JSON`
+    throw new QmpError('ERR_VMCG_INVALID_ARGUMENT', text, { cause })
+  }
+}
+
 function checkTimeout(timeoutMs: number | undefined, otherwise: number): number {
   const chosen = timeoutMs ?? otherwise
   if (Number.isInteger(chosen) && chosen >= 1 && chosen <= MAX_TIMEOUT_MS) return chosen
@@ -259,7 +277,7 @@ function checkTimeout(timeoutMs: number | undefined, otherwise: number): number 
     'ERR_VMCG_INVALID_ARGUMENT',
     `a timeout is a whole number of milliseconds up to ${MAX_TIMEOUT_MS}`,
     {
-      value: String(chosen),
+      value: short(chosen),
     },
   )
 }

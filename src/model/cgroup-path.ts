@@ -1,4 +1,5 @@
 import { VmcgError } from '../errors'
+import { checkObject } from './argument'
 import { isKernelFileName } from './kernel-names'
 import { quote, short } from './quote'
 import { looksLikeSystemd, systemdUnit } from './systemd-path'
@@ -43,6 +44,7 @@ export interface NormalizeCgroupPathOptions {
  */
 export function normalizeCgroupPath(path: string, options: NormalizeCgroupPathOptions = {}): string {
   if (typeof path !== 'string') throw refuse(path, 'it must be a string')
+  checkObject('options', options)
   if (options.systemd === true || looksLikeSystemd(path)) {
     systemdUnit(path)
     return path

@@ -1,4 +1,5 @@
 import { VmcgError } from '../errors'
+import { checkList, checkText } from './argument'
 import { quote, short } from './quote'
 
 /**
@@ -47,6 +48,7 @@ function markedNumbers(marked: Uint8Array): number[] {
  * Source: kernel, lib/bitmap-str.c (bitmap_parselist); cpuset(7), list format.
  */
 export function parseCpuList(text: string): number[] {
+  checkText('a CPU list', text)
   const list = text.endsWith('\n') ? text.slice(0, -1) : text
   if (list === '') return []
   // One mark per CPU: a list that repeats itself costs time, never memory.
@@ -65,9 +67,10 @@ export function parseCpuList(text: string): number[] {
  * Writes CPU or node numbers as the kernel echoes them: ascending, ranges joined, such as `'0-3,8'`.
  *
  * @param cpus Numbers from 0 to {@link MAX_CPU}, in any order; repeated ones count once.
- * @throws `ERR_VMCG_INVALID_ARGUMENT` for any other number.
+ * @throws `ERR_VMCG_INVALID_ARGUMENT` for any other number, and for what is no list.
  */
 export function formatCpuList(cpus: readonly number[]): string {
+  checkList('cpus', cpus)
   const marked = new Uint8Array(MAX_CPU + 1)
   for (const cpu of cpus) {
     if (!Number.isInteger(cpu) || cpu < 0 || cpu > MAX_CPU) {

@@ -1,4 +1,5 @@
 import { VmcgError } from '../errors'
+import { checkObject, checkObjects } from './argument'
 import { formatCpuList, parseCpuList } from './cpu-list'
 import type { LinuxCpu } from './generated/oci'
 import { addUp, isLimit } from './limits'
@@ -76,13 +77,15 @@ function union(lists: readonly (string | undefined)[]): string {
  *
  * @param cpus One entry per container, `{}` for one that asks for nothing. Times are microseconds.
  * @returns Only the members that are set: `{}` when nothing is limited.
- * @throws `ERR_VMCG_INVALID_ARGUMENT` for a number that is no integer or beyond 2^53, for a malformed list, and for
- *   an unknown `unlimited`.
+ * @throws `ERR_VMCG_INVALID_ARGUMENT` for a number that is no integer or beyond 2^53, for a malformed list, for
+ *   an unknown `unlimited`, and for arguments of the wrong type.
  * @throws `ERR_VMCG_OUT_OF_RANGE` when a sum is beyond 2^53.
  *
  * Source: Kata Containers, virtcontainers/cgroups.go (mergeCPUResource), without its rounding by floating point.
  */
 export function mergeCpu(cpus: readonly LinuxCpu[], options: MergeCpuOptions = {}): LinuxCpu {
+  checkObjects('cpus', cpus)
+  checkObject('options', options)
   const { unlimited = 'ignore' } = options
   if (unlimited !== 'ignore' && unlimited !== 'uncap') {
     throw new VmcgError(

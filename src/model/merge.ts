@@ -1,4 +1,5 @@
 import { VmcgError } from '../errors'
+import { checkList, checkObject } from './argument'
 import { type ContainerConfig, type ContainerResources, containerResources } from './container'
 import { type MergeCpuOptions, mergeCpu } from './cpu-merge'
 import { deepFreeze } from './freeze'
@@ -108,5 +109,7 @@ export function mergeResources(
   containers: readonly ContainerConfig[],
   options: MergeOptions = {},
 ): LinuxResources {
+  checkList('containers', containers)
+  checkObject('options', options)
   return mergeContainerResources(containers.map(containerResources), options)
 }

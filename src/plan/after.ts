@@ -3,6 +3,7 @@ import { enable, makeThreaded, newCgroupV2, SUBTREE_CONTROL, TYPE } from './afte
 import type { Observed, ObservedCgroup, ObservedHierarchy } from './observed'
 import { knobValue, parentPath } from './observed'
 import type { Operation } from './operations'
+import { FREEZER_STATE } from './stand-still'
 
 /**
  * What would be observed after an operation that the kernel accepted. Pure: `observed` is not changed.
@@ -38,6 +39,13 @@ function cgroupsAfter(observed: Observed, hierarchy: ObservedHierarchy, operatio
       return change(cgroups, operation.path, {
         knobs: knobsAfter(cgroups[operation.path], operation.knob, operation.value),
       })
+    case 'freeze':
+    case 'thaw': {
+      const value = operation.kind === 'freeze' ? 'FROZEN' : 'THAWED'
+      return change(cgroups, operation.path, {
+        knobs: { ...cgroups[operation.path]?.knobs, [FREEZER_STATE]: { kind: 'value', value } },
+      })
+    }
     case 'move-process': {
       const process = observed.processes.find(({ pid }) => pid === operation.pid)
       const moved = move(cgroups, operation.path, process?.threads.map(({ tid }) => tid) ?? [])

@@ -3,10 +3,10 @@ import { badArgument, isObject } from '../model/argument'
 /**
  * Refuses what `plan()` cannot have given, also by way of JSON. Whether a plan still fits is another question.
  *
- * @throws `ERR_VMCG_INVALID_ARGUMENT` for what is neither a plan nor undefined.
+ * @throws `ERR_VMCG_INVALID_ARGUMENT` for what is no plan.
  */
 export function checkPlan(plan: unknown): void {
-  if (plan !== undefined && !isPlan(plan)) throw badArgument('a plan', 'what plan() resolved with', plan)
+  if (!isPlan(plan)) throw badArgument('a plan', 'what plan() resolved with', plan)
 }
 
 function isPlan(plan: unknown): boolean {

@@ -25,6 +25,8 @@ export interface Desired {
   readonly takenOver: readonly string[]
   /** What vmcg has set before: lifted when it is no longer asked for. What is not listed is left alone. */
   readonly managed: readonly ManagedKnob[]
+  /** Pid of this very process: it must not freeze itself. */
+  readonly ownPid: number
   /** Pid of the VMM; null while none is attached, and then no thread is placed. */
   readonly vmm: number | null
   /** Processes that serve the VM (virtiofsd, swtpm): all of their threads belong into the sandbox's own cgroup. */

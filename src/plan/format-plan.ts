@@ -1,5 +1,7 @@
 import { styleText } from 'node:util'
+import { badArgument, checkObject, checkOptionalBoolean } from '../model/argument'
 import { threadsFile } from '../model/unified'
+import { checkPlan } from './checked-plan'
 import type { Operation, Plan } from './operations'
 
 export interface FormatPlanOptions {
@@ -14,8 +16,11 @@ export interface FormatPlanOptions {
  *
  * `diff`: `+` makes, `-` removes, `~` changes a value, `>` moves threads; cgroups are written `hierarchy:path`.
  * `shell`: the commands that would do the same. An empty plan says so in both.
+ *
+ * @throws `ERR_VMCG_INVALID_ARGUMENT` for what is no plan, and for other options.
  */
 export function formatPlan(plan: Plan, options: FormatPlanOptions = {}): string {
+  checkArguments(plan, options)
   const format = options.as === 'shell' ? shellLines : diffLines
   const lines = [
     ...plan.stages.flatMap(({ name, operations }) => [
@@ -26,6 +31,14 @@ export function formatPlan(plan: Plan, options: FormatPlanOptions = {}): string 
   ]
   if (plan.stages.length === 0) lines.push({ sign: '#', text: comment(`${plan.sandbox}: nothing to do`) })
   return lines.map(({ sign, text }) => `${options.color === true ? paint(sign, text) : text}\n`).join('')
+}
+
+function checkArguments(plan: Plan, options: FormatPlanOptions): void {
+  checkPlan(plan)
+  checkObject('options', options)
+  checkOptionalBoolean('color', options.color)
+  const { as = 'diff' } = options
+  if (as !== 'diff' && as !== 'shell') throw badArgument('as', "'diff' or 'shell'", as)
 }
 
 interface Line {
@@ -58,6 +71,10 @@ function diffLines(operation: Operation): readonly Line[] {
       const change = `${shown(operation.previous)} → ${shown(operation.value)}`
       return [{ sign: '~', text: `~ ${where}  ${operation.knob} ${change}` }]
     }
+    case 'freeze':
+      return [{ sign: '~', text: `~ ${where}  freeze, for the writes that follow` }]
+    case 'thaw':
+      return [{ sign: '~', text: `~ ${where}  thaw` }]
     case 'move-process':
       return [{ sign: '>', text: `> ${where}  process ${operation.pid}, all its threads` }]
     case 'move-threads':
@@ -77,6 +94,12 @@ function shellLines(operation: Operation, plan: Plan): readonly Line[] {
       return line('+', `setfattr -n ${operation.attribute} -v ${quote(operation.owner)} ${quote(directory)}`)
     case 'write-knob':
       return line('~', `${print(operation.value)} > ${quote(`${directory}/${operation.knob}`)}`)
+    case 'freeze': {
+      const state = quote(`${directory}/freezer.state`)
+      return line('~', `echo FROZEN > ${state}; until grep -qx FROZEN ${state}; do sleep 0.01; done`)
+    }
+    case 'thaw':
+      return line('~', `echo THAWED > ${quote(`${directory}/freezer.state`)}`)
     case 'move-process':
       return line('>', `echo ${operation.pid} > ${quote(`${directory}/cgroup.procs`)}`)
     case 'move-threads': {

@@ -1,14 +1,14 @@
 import type { LinuxResources } from '../model/generated/oci'
 import { placeOf } from '../model/resources/keyed-lines'
 import { splitLimits } from '../model/resources/named-limits'
-import { splitByVersion, type Versions } from '../model/resources/split-by-version'
 import { isLift } from '../model/resources/unlimited'
-import { UNIFIED } from '../model/unified'
 import { SUBTREE_CONTROL, TYPE } from './after-v2'
+import { askedPlaces } from './asked'
 import { type Desired, type ManagedKnob, sandboxPaths } from './desired'
-import { askedPlaces } from './knobs'
 import type { Operation } from './operations'
 import { ownCgroups } from './own-cgroups'
+import { ownCgroupsV2 } from './own-cgroups-v2'
+import { controllerOf, resourcesOn, type Version, versionOfHierarchy } from './versions'
 
 /**
  * What vmcg has written to our own cgroups, with what these operations are about to write; a later value takes an
@@ -58,19 +58,29 @@ function identity({ hierarchy, path, knob, value }: ManagedKnob): string {
 export function managedWithoutLifted(
   managed: readonly ManagedKnob[],
   desired: Pick<Desired, 'id' | 'parent' | 'hasLeaf'> & { readonly resources: LinuxResources },
-  versions: Versions,
 ): readonly ManagedKnob[] {
-  const parts = splitByVersion(desired.resources, versions)
-  const asked = new Set(
-    versions.mounted.flatMap((version) =>
-      ownCgroups({ ...desired, vcpus: [] }, parts[version], version).flatMap(({ path, resources }) =>
-        askedPlaces(resources, version).map((place) => `${path}\0${place}`),
-      ),
-    ),
-  )
+  const asked = { 1: askedOn(1, managed, desired), 2: askedOn(2, managed, desired) }
   return managed.filter(({ hierarchy, path, knob, value }) => {
     if (isDeviceKnob(knob)) return desired.resources.devices !== undefined
-    const isFilledV1 = knob.startsWith('cpuset.') && hierarchy !== UNIFIED
-    return isFilledV1 || asked.has(`${path}\0${placeOf({ file: knob, value })}`)
+    const version = versionOfHierarchy(hierarchy)
+    if (version === 1 && knob.startsWith('cpuset.')) return true
+    return asked[version].get(path)?.has(placeOf({ file: knob, value })) === true
   })
+}
+
+/** For each of our cgroups what is asked of the controllers that something was written to on one version. */
+function askedOn(
+  version: Version,
+  managed: readonly ManagedKnob[],
+  desired: Parameters<typeof managedWithoutLifted>[1],
+): ReadonlyMap<string, ReadonlySet<string>> {
+  const written = new Map(
+    managed.map(({ hierarchy, knob }) => [controllerOf(knob), versionOfHierarchy(hierarchy)]),
+  )
+  const resources = resourcesOn(version, desired.resources, (controller) => written.get(controller))
+  const own =
+    version === 1
+      ? ownCgroups({ ...desired, resources, vcpus: [] })
+      : ownCgroupsV2({ ...desired, vcpus: [] }, resources, false)
+  return new Map(own.map(({ path, resources: part }) => [path, askedPlaces(part, version)]))
 }

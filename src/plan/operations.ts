@@ -2,7 +2,15 @@
  * What a plan is made of: plain data, one member per thing the engine can do. `path` is that of the cgroup below the
  * hierarchy's mount point (`'/kata/vm1/vcpu'`); `hierarchy` is its id (`'cpu'`, `'cpu,cpuacct'`).
  */
-export type Operation = MakeDirectory | Tag | WriteKnob | MoveProcess | MoveThreads | RemoveDirectory
+export type Operation =
+  | MakeDirectory
+  | Tag
+  | WriteKnob
+  | Freeze
+  | Thaw
+  | MoveProcess
+  | MoveThreads
+  | RemoveDirectory
 
 interface InCgroup {
   readonly hierarchy: string
@@ -34,6 +42,16 @@ export interface WriteKnob extends InCgroup {
   readonly value: string
   /** What the kernel said before, for the diff and for the way back; null where it could not be read. */
   readonly previous: string | null
+}
+
+/** Stops every thread in the cgroup, and waits until all stand still. `hierarchy` is the freezer's. */
+export interface Freeze extends InCgroup {
+  readonly kind: 'freeze'
+}
+
+/** Lets the threads go on that a {@link Freeze} before it has stopped. */
+export interface Thaw extends InCgroup {
+  readonly kind: 'thaw'
 }
 
 /** One write of a pid to `cgroup.procs`: every thread of the process, atomic against threads being born. */

@@ -37,56 +37,28 @@ const DEFAULT_SHARES = 1024
 const MAX_SHARES = 262_144
 
 /**
- * Which of our cgroups gets what, of what one version is asked for. With a leaf, quota and cpuset hold back the vCPU
- * threads only, and everything else is the sandbox's.
+ * Which of our cgroups gets what. With a leaf, quota and cpuset hold back the vCPU threads only, and everything else
+ * is the sandbox's.
  *
  * The containers' weight is that of the whole sandbox. Inside, one cgroup counts as one thread against the sandbox's
- * own threads, so a leaf of four vCPUs would get no more than one busy iothread: its weight is a thread's (1024 on v1,
- * 100 on v2) for each vCPU thread. A leaf that runs only when the CPU is idle has none.
- *
- * @param resources those of this version; `unified` goes where the field goes that writes the same file.
+ * own threads, so a leaf of four vCPUs would get no more than one busy iothread: its weight is a thread's (1024) for
+ * each vCPU thread.
  */
 export function ownCgroups(
-  desired: Pick<Desired, 'id' | 'parent' | 'hasLeaf' | 'vcpus'>,
-  resources: LinuxResources,
-  version: 1 | 2,
+  desired: Pick<Desired, 'id' | 'parent' | 'hasLeaf' | 'resources' | 'vcpus'>,
 ): readonly OwnCgroup[] {
   const { sandbox, vcpu } = sandboxPaths(desired)
-  if (!desired.hasLeaf) return [{ path: sandbox, resources }]
-  const { cpu = {}, unified = {}, ...others } = resources
+  if (!desired.hasLeaf) return [{ path: sandbox, resources: desired.resources }]
+  const { cpu = {}, ...others } = desired.resources
   const { shares, ...leafCpu } = cpu
-  const [sandboxFiles, leafFiles] = [false, true].map((isLeaf) =>
-    Object.fromEntries(Object.entries(unified).filter(([file]) => isLeafFile(file) === isLeaf)),
-  )
-  const weight = leafCpu.idle === 1 ? {} : leafWeight(desired.vcpus.length, version)
+  const weight = Math.min(DEFAULT_SHARES * desired.vcpus.length, MAX_SHARES)
   return [
-    withUnified(
-      { ...others, ...(shares !== undefined && { cpu: { shares: clampShares(shares) } }) },
-      sandboxFiles,
-    ),
-    withUnified({ cpu: { ...leafCpu, ...weight.cpu } }, { ...weight.unified, ...leafFiles }),
-  ].map((own, index) => ({ path: index === 0 ? sandbox : vcpu, resources: own }))
-}
-
-/** The files that hold threads back, and are written to the leaf as quota and cpuset are. */
-function isLeafFile(file: string): boolean {
-  return /^(?:cpuset\.|cpu\.(?!weight))/.test(file)
-}
-
-function withUnified(resources: LinuxResources, unified: LinuxResources['unified'] = {}): LinuxResources {
-  return Object.keys(unified).length === 0 ? resources : { ...resources, unified }
-}
-
-const DEFAULT_WEIGHT = 100
-/** Kernel, Documentation/admin-guide/cgroup-v2.rst, Weights. */
-const MAX_WEIGHT = 10_000
-
-/** No field of the OCI spec comes to 100 for each vCPU on v2: shares are converted by a curve. */
-function leafWeight(vcpus: number, version: 1 | 2): Pick<LinuxResources, 'cpu' | 'unified'> {
-  if (vcpus === 0) return {}
-  return version === 1
-    ? { cpu: { shares: Math.min(DEFAULT_SHARES * vcpus, MAX_SHARES) } }
-    : { unified: { 'cpu.weight': String(Math.min(DEFAULT_WEIGHT * vcpus, MAX_WEIGHT)) } }
+    {
+      path: sandbox,
+      resources: { ...others, ...(shares !== undefined && { cpu: { shares: clampShares(shares) } }) },
+    },
+    { path: vcpu, resources: { cpu: { ...leafCpu, ...(weight > 0 && { shares: weight }) } } },
+  ]
 }
 
 /** The sum over containers can leave the range that the kernel holds weights to. */

@@ -45,8 +45,8 @@ export class PlanBuilder {
   }
 
   /** The hierarchy that a controller lives in, where the sandbox uses it. */
-  hierarchyOf(controller: string): ObservedHierarchy | undefined {
-    return this.#state.hierarchies.find(({ controllers }) => controllers.includes(controller))
+  hierarchyOf(controller: string): string | undefined {
+    return this.#state.hierarchies.find(({ controllers }) => controllers.includes(controller))?.id
   }
 
   knob(hierarchy: string, path: string, knob: string): string | undefined {
@@ -59,11 +59,10 @@ export class PlanBuilder {
     if (previous !== value) this.add({ kind: 'write-knob', hierarchy, path, knob, value, previous })
   }
 
-  /** Every knob of a cgroup that was read in the hierarchies of a version. undefined: it is not there, or cannot be read. */
-  knobTexts(path: string, version: 1 | 2): Readonly<Record<string, string | undefined>> {
-    const hierarchies = this.#state.hierarchies.filter((hierarchy) => hierarchy.version === version)
+  /** Every knob of a cgroup that was read, over all hierarchies. undefined: it is not there, or cannot be read. */
+  knobTexts(path: string): Readonly<Record<string, string | undefined>> {
     return Object.fromEntries(
-      hierarchies.flatMap(({ cgroups }) =>
+      this.#state.hierarchies.flatMap(({ cgroups }) =>
         Object.keys(cgroups[path]?.knobs ?? {}).map((knob) => [knob, knobValue(cgroups[path], knob)]),
       ),
     )

@@ -1,5 +1,4 @@
-import { versionsOf } from '../model/resources/split-by-version'
-import { planCpusetsV1, refuseCpusetsV2 } from './cpusets'
+import { planCpusets } from './cpusets-v1'
 import type { Desired } from './desired'
 import { planDevices } from './devices-v1'
 import { planDirectories, planParents, refuseForeign } from './directories'
@@ -11,6 +10,7 @@ import type { Plan } from './operations'
 import { ownPaths } from './own-cgroups'
 import { planPlacement } from './placement'
 import { PlanBuilder } from './plan-builder'
+import { versionsIn } from './versions'
 
 /**
  * The operations that turn what was observed into what is desired, in stages: directories, limits, placement. Pure.
@@ -24,7 +24,7 @@ import { PlanBuilder } from './plan-builder'
  */
 export function planSandbox(desired: Desired, observed: Observed): Plan {
   const builder = new PlanBuilder(observed)
-  const needed = neededControllers(desired, versionsOf(observed.hierarchies)).map(({ name }) => name)
+  const needed = neededControllers(desired, versionsIn(observed.hierarchies)).map(({ name }) => name)
   for (const hierarchy of observed.hierarchies) {
     for (const path of ownPaths(desired, hierarchy)) refuseForeign(hierarchy, path, desired)
     refuseUnfit(hierarchy, desired, needed)
@@ -35,9 +35,8 @@ export function planSandbox(desired: Desired, observed: Observed): Plan {
   planDirectories(builder, desired)
   planThreadRoot(builder, desired, needed)
   builder.stage('limits')
-  refuseCpusetsV2(builder, desired)
   planKnobs(builder, desired)
-  planCpusetsV1(builder, desired)
+  planCpusets(builder, desired)
   planDevices(builder, desired)
   planPlacement(builder, desired)
   return builder.finish(desired.id)

@@ -95,6 +95,8 @@ function refusal(
     case 'remove-directory':
       return cgroup.tids.length > 0 || childrenOf(hierarchy.cgroups, operation.path).length > 0 ? EBUSY : 0
     case 'tag':
+    case 'freeze':
+    case 'thaw':
       return 0
   }
 }

@@ -111,6 +111,7 @@ export class SandboxStore {
       processes: [],
       threads: [],
       devices: [],
+      standstill: null,
     }
   }
 }

@@ -7,6 +7,7 @@ import type { DeviceUse } from '../model/devices/device-use'
 import type { LinuxResources } from '../model/generated/oci'
 import type { ManagedKnob } from '../plan/desired'
 import type { TagAttribute } from '../plan/operations'
+import type { Standstill } from '../plan/stand-still'
 
 /** What survives the process that wrote it: everything that is needed to go on with a sandbox, or to take it away. */
 export interface SandboxState {
@@ -37,6 +38,8 @@ export interface SandboxState {
   readonly threads: readonly ThreadState[]
   /** Devices that were added one by one, each with who asked for it. */
   readonly devices: readonly DeviceUse[]
+  /** What is frozen for some writes; null: nothing. Written before the freeze. */
+  readonly standstill: Standstill | null
 }
 
 export interface ThreadState {
@@ -196,7 +199,11 @@ function shapeOf(fields: Readonly<Record<string, Check>>): Check {
     Object.entries(fields).every(([name, check]) => check(Reflect.get(Object(value), name)))
 }
 
-const isResources: Check = (value) => value === null || isObject(value)
+function orNull(check: Check): Check {
+  return (value) => value === null || check(value)
+}
+
+const isResources = orNull(isObject)
 const isPaths: Check = (value) => isObject(value) && Object.values(Object(value)).every(isText)
 
 const checkShape = shapeOf({
@@ -208,7 +215,7 @@ const checkShape = shapeOf({
   containers: listOf(shapeOf({ id: isText, resources: isResources })),
   merge: shapeOf({
     unlimited: oneOf('ignore', 'uncap'),
-    memoryOverheadBytes: (value) => value === null || isNumber(value),
+    memoryOverheadBytes: orNull(isNumber),
     unsupported: oneOf('error', 'warn'),
   }),
   applied: isResources,
@@ -218,6 +225,7 @@ const checkShape = shapeOf({
   tagAttribute: oneOf('trusted.vmcg', 'user.vmcg'),
   managed: listOf(shapeOf({ hierarchy: isText, path: isText, knob: isText, value: isText })),
   threads: listOf(shapeOf({ tid: isPid, startTime: isNumber, origins: isPaths })),
+  standstill: orNull(shapeOf({ freezer: isText, hierarchy: isText, path: isText, allow: listOf(isText) })),
   devices: listOf(shapeOf({ owner: isText, path: isText, rule: isObject })),
   processes: listOf(
     shapeOf({ pid: isPid, startTime: isNumber, role: oneOf('vmm', 'helper'), origins: isPaths }),

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CgroupManager } from '../../src/manager'
+import type { Standstill } from '../../src/plan/stand-still'
 import { atEveryStep, type Ground, isDestroyed, newGround } from '../support/interrupted-life'
 import { type LifePlace, SECOND_RESOURCES } from '../support/lives'
 import { cgroupsOf, inEvery } from '../support/manager-bench'
@@ -18,6 +19,12 @@ afterEach(() => ground.bench.clear())
 /** As another process would: it knows where the state is kept, and nothing else. */
 function restore({ stateDir, id }: LifePlace): Promise<CgroupManager> {
   return CgroupManager.restore({ version: 1, stateDir, path: ground.bench.path(id) })
+}
+
+/** What its state says of a freeze that was begun. */
+function standstillIn(stateDir: string): Standstill | null {
+  const file = readdirSync(stateDir).find((name) => name.endsWith('.json'))
+  return file === undefined ? null : JSON.parse(readFileSync(join(stateDir, file), 'utf8')).standstill
 }
 
 /** Reads it from the kernel. */
@@ -68,6 +75,34 @@ describeWith(
         await manager.close()
       })
       expect(steps).toBeGreaterThan(50)
+    })
+
+    test('leaves nobody frozen that it has frozen for its own writes, once it is taken up or swept', async () => {
+      let standstills = 0
+      await atEveryStep('manager', ground, async (place, step) => {
+        const { bench } = ground
+        const path = bench.path(place.id)
+        const begun = standstillIn(place.stateDir)
+        const manager = await restore(place).catch((error) => {
+          if (!isDestroyed(error)) throw error
+        })
+        if (begun !== null) {
+          standstills += 1
+          expect(bench.read('freezer', 'freezer.state', path)).toBe('THAWED')
+          expect(standstillIn(place.stateDir)).toBe(null)
+          // Either none of the rules is in force, or all of those that they are to end up with.
+          const devices = bench.read('devices', 'devices.list', path).split('\n')
+          if (devices[0] !== 'a *:* rwm') expect(devices).toEqual(expect.arrayContaining(begun.allow))
+          if (step % 2 === 0) {
+            await manager?.apply(SECOND_RESOURCES)
+            expectSecondResources(place)
+          }
+        }
+        await manager?.destroy()
+        await manager?.close()
+      })
+      // Before the freeze, after it, and after each write that follows.
+      expect(standstills).toBeGreaterThan(10)
     })
 
     test('is swept away', async () => {

@@ -142,6 +142,7 @@ describeWith(['root', 'cgroup-v1', 'devices-v1'], 'a device', () => {
         code: 'ERR_VMCG_DEVICE_IN_USE',
         message: expect.stringContaining('c 1:11 r'),
         path: KMSG.path,
+        hint: expect.stringContaining('resources.devices'),
       }),
     )
     expect(done).toEqual([])
@@ -149,6 +150,20 @@ describeWith(['root', 'cgroup-v1', 'devices-v1'], 'a device', () => {
     await manager.apply({ devices: CONTAINER })
     await manager.removeDevice(KMSG.path)
     expect(list()).not.toContain('c 1:11 rwm')
+  })
+
+  test.each([
+    ['a default', '/dev/null', {}, 'no cgroup with device rules is without'],
+    ['the hypervisor', TTY0.path, { hypervisorDevices: { paths: [TTY0.path] } }, 'hypervisorDevices'],
+  ])('is not removed while %s allows it, and the hint says so', async (_, path, config, hint) => {
+    const other = await bench.manager({ ...config, cgroupsPath: `${bench.parent}/other` })
+    await other.apply({ devices: CONTAINER })
+    await other.addDevice(path)
+    await expect(other.removeDevice(path)).rejects.toMatchObject({
+      code: 'ERR_VMCG_DEVICE_IN_USE',
+      hint: expect.stringContaining(hint),
+    })
+    await other.destroy()
   })
 
   test('is found through a link, with the access that is asked for', async () => {

@@ -73,6 +73,7 @@ export function drawSituation(draw: Draw): Situation {
       tagAttribute: 'trusted.vmcg',
       claimed,
       takenOver: [],
+      ownPid: 1,
       vmm: draw(fc.boolean) ? VMM : null,
       helpers: drawPart(draw, HELPERS),
       devices: null,

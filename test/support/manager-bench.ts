@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   existsSync,
@@ -102,15 +102,27 @@ export class ManagerBench {
 
   /** Starts a program, outside of every cgroup of the bench. */
   async child([file = '', ...args]: readonly string[]): Promise<Child> {
-    const child = spawn(file, args, { stdio: 'ignore' })
+    return this.#endWithBench(spawn(file, args, { stdio: 'ignore' }))
+  }
+
+  async #endWithBench(child: ChildProcess): Promise<Child> {
     const ended = once(child, 'exit').then(([, signal]) => signal as string | null)
     await once(child, 'spawn')
-    if (child.pid === undefined) throw new Error(`${file} has no pid`)
+    if (child.pid === undefined) throw new Error(`${child.spawnfile} has no pid`)
+    if (child.stdout !== null) await once(child.stdout, 'data')
     this.#closing.push(async () => {
       child.kill('SIGKILL')
       await ended
     })
     return { pid: child.pid, ended }
+  }
+
+  /** One that is hard to freeze, once it is that; see `freezer-resident.py`. */
+  async resist(how: readonly string[]): Promise<Child> {
+    const child = spawn('python3', [join(__dirname, 'freezer-resident.py'), ...how], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    return this.#endWithBench(child)
   }
 
   /** Runs before the bench's own things are taken away, the latest first. */

@@ -35,6 +35,10 @@ function mountsV1(controller: string): boolean {
     .some(([type, , options]) => type === 'cgroup' && options?.split(',').includes(controller))
 }
 
+function mountsV2(): boolean {
+  return / - cgroup2 /.test(readFileSync('/proc/self/mountinfo', 'utf8'))
+}
+
 /** Whether the v1 cpu hierarchy has a file at its top, and so in every cgroup. */
 function hasCpuKnob(file: string): boolean {
   const mount = readFileSync('/proc/self/mountinfo', 'utf8')
@@ -75,6 +79,10 @@ const REQUIREMENTS = {
   'accounting-v1': {
     holds: () => ['cpuacct', 'memory', 'pids', 'blkio'].every(mountsV1),
     remedy: 'a host with cpuacct, memory, pids and blkio as cgroup v1 hierarchies',
+  },
+  unified: {
+    holds: mountsV2,
+    remedy: 'a host with a cgroup v2 mount, alone or beside v1',
   },
   'rt-group-sched': {
     holds: () => hasCpuKnob('cpu.rt_runtime_us'),

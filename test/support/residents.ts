@@ -61,16 +61,15 @@ export class Residence {
 
   /** Starts `freezer-resident.py`, and moves it in as soon as it is what was asked for. Its children stay outside. */
   async resist(how: readonly string[]): Promise<Resident> {
-    const resident = await this.#start(['python3', join(__dirname, 'freezer-resident.py'), ...how], 'pipe')
+    const resident = await this.#start([...RESISTER, ...how], 'pipe')
     this.#enter(resident.pid, this.path)
     return resident
   }
 
   /** The same, with its children: it is inside before it begins. */
   async resistInside(how: readonly string[]): Promise<Resident> {
-    const script = join(__dirname, 'freezer-resident.py')
     const enter = this.#controllers.map((controller) => `echo 0 > ${this.directory(controller)}/cgroup.procs`)
-    return this.#start(['sh', '-c', `${enter.join('; ')}; exec python3 ${script} ${how.join(' ')}`], 'pipe')
+    return this.#start(['sh', '-c', `${enter.join('; ')}; exec ${[...RESISTER, ...how].join(' ')}`], 'pipe')
   }
 
   /** The processes in it and below it, by a fresh open. */
@@ -115,16 +114,28 @@ export class Residence {
   }
 
   async #start(program: readonly string[], output: 'ignore' | 'pipe'): Promise<Resident> {
-    const [file = '', ...args] = program
-    const child = spawn(file, args, { stdio: ['ignore', output, 'ignore'] })
+    const { child, ...resident } = await startProgram(program, output)
     this.#children.push(child)
-    const ended = once(child, 'exit').then(([, signal]) => signal as string | null)
-    await once(child, 'spawn')
-    if (child.stdout !== null) await once(child.stdout, 'data')
-    if (child.pid === undefined) throw new Error(`${file} has no pid`)
-    return { pid: child.pid, ended }
+    return resident
   }
 }
+
+/** Starts a program; one whose output is asked for is waited for until it says something. */
+export async function startProgram(
+  program: readonly string[],
+  output: 'ignore' | 'pipe',
+): Promise<Resident & { readonly child: ChildProcess }> {
+  const [file = '', ...args] = program
+  const child = spawn(file, args, { stdio: ['ignore', output, 'ignore'] })
+  const ended = once(child, 'exit').then(([, signal]) => signal as string | null)
+  await once(child, 'spawn')
+  if (child.stdout !== null) await once(child.stdout, 'data')
+  if (child.pid === undefined) throw new Error(`${file} has no pid`)
+  return { pid: child.pid, ended, child }
+}
+
+/** A process that is hard to freeze or to kill; see there for the ways. */
+export const RESISTER = ['python3', join(__dirname, 'freezer-resident.py')]
 
 /** A program that keeps a CPU busy. */
 export const SPIN = ['sh', '-c', 'while :; do :; done']

@@ -25,6 +25,7 @@ export function desired(changes: Partial<Desired> = {}): Desired {
     unsupported: 'error',
     hasLeaf: true,
     threads: [],
+    ownPid: 1,
     vmm: null,
     helpers: [],
     vcpus: [],

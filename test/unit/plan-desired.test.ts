@@ -1,4 +1,3 @@
-import { versionsOf } from '../../src/model/resources/split-by-version'
 import { sandboxPaths } from '../../src/plan/desired'
 import { managedWith, managedWithoutLifted } from '../../src/plan/managed'
 import { neededControllers } from '../../src/plan/needed-controllers'
@@ -7,12 +6,11 @@ import { operationsOf } from '../../src/plan/operations'
 import { planSandbox } from '../../src/plan/plan-sandbox'
 import { desired, hierarchy, LEAF, observed, SANDBOX } from '../support/sandbox-states'
 
-const V1 = versionsOf(['cpu', 'cpuset', 'memory'].map((id) => hierarchy(id)))
 const inCpu = (path: string, knob: string) => ({ hierarchy: 'cpu', path, knob, value: '0' })
 
 describe('the controllers that a sandbox needs', () => {
   const names = (...[resources, managed]: [object, ReturnType<typeof inCpu>[]]) =>
-    neededControllers({ resources, managed, devices: null }, V1).map(
+    neededControllers({ resources, managed, devices: null }).map(
       ({ name, isRequired }) => `${name}${isRequired ? '!' : ''}`,
     )
 
@@ -65,8 +63,8 @@ describe('the knobs that vmcg answers for', () => {
       inCpu(LEAF, 'cpu.cfs_period_us'),
       inCpu(LEAF, 'cpuset.cpus'),
     ]
-    expect(managedWithoutLifted(managed, desired(), V1)).toEqual([managed[3]])
-    expect(managedWithoutLifted(managed, desired({ resources }), V1)).toEqual(managed)
+    expect(managedWithoutLifted(managed, desired())).toEqual([managed[3]])
+    expect(managedWithoutLifted(managed, desired({ resources }))).toEqual(managed)
   })
 })
 

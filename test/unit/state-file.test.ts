@@ -24,6 +24,7 @@ const state: SandboxState = {
   nonce: '0123456789abcdef',
   threads: [],
   devices: [],
+  standstill: null,
   merge: { unlimited: 'uncap', memoryOverheadBytes: 1024, unsupported: 'error' },
   containers: [
     { id: 'web', resources: { cpu: { quota: 30000, period: 100000 } } },

@@ -4,6 +4,7 @@ import type { Desired } from './desired'
 import { parentPath, pathChain } from './observed'
 import { ownCgroups } from './own-cgroups'
 import type { PlanBuilder } from './plan-builder'
+import { versionOfHierarchy } from './versions'
 
 const LISTS = [
   { knob: 'cpuset.cpus', field: 'cpus' },
@@ -20,9 +21,9 @@ const LISTS = [
  *
  * @throws `ERR_VMCG_OUT_OF_RANGE` for CPUs or memory nodes that the parent does not have.
  */
-export function planCpusetsV1(builder: PlanBuilder, desired: Desired): void {
-  const hierarchy = builder.hierarchyOf('cpuset')?.id
-  if (hierarchy === undefined || builder.hierarchyOf('cpuset')?.version === 2) return
+export function planCpusets(builder: PlanBuilder, desired: Desired): void {
+  const hierarchy = builder.hierarchyOf('cpuset')
+  if (hierarchy === undefined || versionOfHierarchy(hierarchy) === 2) return
   for (const { knob, field } of LISTS) {
     for (const path of pathChain(desired.parent)) {
       if (builder.knob(hierarchy, path, knob) === '') {
@@ -30,7 +31,7 @@ export function planCpusetsV1(builder: PlanBuilder, desired: Desired): void {
       }
     }
     let bound = { path: desired.parent, list: builder.knob(hierarchy, desired.parent, knob) ?? '' }
-    const lists = ownCgroups(desired, desired.resources, 1).map(({ path, resources }) => {
+    const lists = ownCgroups(desired).map(({ path, resources }) => {
       const asked = resources.cpu?.[field]
       if (asked === undefined || asked === '') return { path, list: bound.list }
       const list = formatCpuList(parseCpuList(asked))
@@ -44,34 +45,11 @@ export function planCpusetsV1(builder: PlanBuilder, desired: Desired): void {
   }
 }
 
-/**
- * A cpuset of v2 that asks for more than its parent has is taken by the kernel, and has less in effect. What the nearest
- * cgroup above says to be in effect is what can be asked for.
- *
- * @throws `ERR_VMCG_OUT_OF_RANGE` for CPUs or memory nodes that are not in effect above.
- */
-export function refuseCpusetsV2(builder: PlanBuilder, desired: Desired): void {
-  const hierarchy = builder.hierarchyOf('cpuset')
-  if (hierarchy?.version !== 2) return
-  const { id } = hierarchy
-  for (const { path, resources } of ownCgroups(desired, desired.resources, 2)) {
-    for (const { knob, field } of LISTS) {
-      const asked = resources.unified?.[knob]?.trim() ?? resources.cpu?.[field]
-      const above = pathChain(parentPath(path)).findLast(
-        (ancestor) => builder.knob(id, ancestor, `${knob}.effective`) !== undefined,
-      )
-      const available = above === undefined ? undefined : builder.knob(id, above, `${knob}.effective`)
-      if (asked === undefined || asked === '' || available === undefined) continue
-      refuseOutside(knob, formatCpuList(parseCpuList(asked)), available, `${id}:${above}`)
-    }
-  }
-}
-
 function union(a: string, b: string): string {
   return formatCpuList([...parseCpuList(a), ...parseCpuList(b)])
 }
 
-function refuseOutside(knob: string, wanted: string, available: string, parent: string): void {
+export function refuseOutside(knob: string, wanted: string, available: string, parent: string): void {
   if (isSubset(wanted, available)) return
   throw new VmcgError(
     'ERR_VMCG_OUT_OF_RANGE',

@@ -1,0 +1,118 @@
+'use strict'
+
+// Inside a guest: does what the second disk orders for this boot, and tells the host over two ports. Started by
+// vmcg-run.service, which powers off when this ends, however that comes.
+
+const { spawn, spawnSync } = require('node:child_process')
+const { existsSync, mkdirSync, openSync, readFileSync, symlinkSync, writeSync } = require('node:fs')
+const { release } = require('node:os')
+const { dirname } = require('node:path')
+const { countJest } = require('../report')
+const { DISK } = require('../paths')
+const { delegate } = require('./delegate')
+
+/**
+ * @typedef {import('../orders').Job} Job
+ * @typedef {import('../report').GuestRecord} GuestRecord
+ */
+
+const NO_COUNTS = { passed: 0, failed: 0, skipped: 0, leftOut: {} }
+
+/** @returns {string} what this boot was started for, of the kernel's command line */
+function nameOfBoot() {
+  const words = readFileSync('/proc/cmdline', 'utf8').trim().split(' ')
+  return words.find((word) => word.startsWith('vmcg.run='))?.slice('vmcg.run='.length) ?? ''
+}
+
+/** This Node may come from a distribution that is not the guest's: it finds here what the guest has not. */
+function addLibraries() {
+  const folder = `${DISK}/libraries`
+  const { stdout } = spawnSync('find', [folder, '-type', 'f', '-printf', '/%P\n'], { encoding: 'utf8' })
+  for (const path of stdout
+    .trim()
+    .split('\n')
+    .filter((found) => found !== '/' && !existsSync(found))) {
+    mkdirSync(dirname(path), { recursive: true })
+    symlinkSync(`${folder}${path}`, path)
+  }
+}
+
+/**
+ * @param {readonly string[]} command
+ * @param {number} output a descriptor
+ * @param {{ env?: NodeJS.ProcessEnv, timeoutMs: number }} options
+ * @returns {Promise<string>} how it failed; empty when it did not
+ */
+function run([program = '', ...args], output, { env, timeoutMs }) {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { env, stdio: ['ignore', output, output], detached: true })
+    let late = false
+    const timer = setTimeout(() => {
+      late = true
+      process.kill(-(child.pid ?? 0), 'SIGKILL')
+    }, timeoutMs)
+    /** @param {string} trouble */
+    const end = (trouble) => {
+      clearTimeout(timer)
+      resolve(trouble)
+    }
+    child.once('error', (error) => end(error.message))
+    child.once('exit', (code, by) => {
+      if (late) end(`${program} took longer than ${timeoutMs / 1000} s`)
+      else end(code === 0 ? '' : `${program} ended with ${by ?? code}`)
+    })
+  })
+}
+
+/**
+ * @param {Job} job
+ * @param {number} output
+ * @returns {Promise<GuestRecord>}
+ */
+async function doJob(job, output) {
+  const { name, before, isJest } = job
+  const start = performance.now()
+  /** @param {import('../report').Counts} counts @param {string} trouble @returns {GuestRecord} */
+  const record = (counts, trouble) => {
+    const seconds = Math.round((performance.now() - start) / 1000)
+    return { type: 'job', name, seconds, counts, trouble }
+  }
+  for (const command of before) {
+    const trouble = await run(command, output, { timeoutMs: job.timeoutMs })
+    if (trouble !== '') return record(NO_COUNTS, `${command.join(' ')}: ${trouble}`)
+  }
+  const report = `/tmp/vmcg-jest-${name}.json`
+  const wrapped = job.user === 'root' ? { prefix: [], env: {} } : delegate(job.user)
+  const reporting = isJest ? ['--json', '--outputFile', report] : []
+  const command = [...wrapped.prefix, ...job.command, ...reporting]
+  const env = { ...process.env, ...job.env, ...wrapped.env }
+  const trouble = await run(command, output, { env, timeoutMs: job.timeoutMs })
+  if (!isJest) return record(NO_COUNTS, trouble)
+  if (!existsSync(report)) return record(NO_COUNTS, trouble || 'jest left no report')
+  const counts = countJest(JSON.parse(readFileSync(report, 'utf8')))
+  // Jest says by its exit code what the counts say as well.
+  return record(counts, counts.failed > 0 ? '' : trouble)
+}
+
+async function main() {
+  const output = openSync('/dev/virtio-ports/vmcg.output', 'w')
+  const report = openSync('/dev/virtio-ports/vmcg.report', 'w')
+  /** @param {string} text */
+  const say = (text) => writeSync(output, `${text}\n`)
+  /** @param {GuestRecord} record */
+  const tell = (record) => writeSync(report, `${JSON.stringify(record)}\n`)
+
+  const { modules, jobs } = /** @type {import('../orders').Orders} */ (
+    JSON.parse(readFileSync(`${DISK}/orders/${nameOfBoot()}.json`, 'utf8'))
+  )
+  say(`booted Linux ${release()} in ${Math.round(Number.parseFloat(readFileSync('/proc/uptime', 'utf8')))} s`)
+  addLibraries()
+  spawnSync('modprobe', ['--all', ...modules])
+  for (const job of jobs) {
+    if (jobs.length > 1) say(`-- ${job.name}`)
+    tell(await doJob(job, output))
+  }
+  tell({ type: 'end' })
+}
+
+void main()

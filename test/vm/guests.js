@@ -1,0 +1,52 @@
+'use strict'
+
+/**
+ * What one boot runs, one after the other.
+ *
+ * @typedef {object} Phase
+ * @property {string} name
+ * @property {RegExp} files the test files of test/integration that it runs, without `.test.ts`
+ * @property {readonly (readonly string[])[]} [before] commands that root runs first; one that fails fails the phase
+ * @property {'vmcg'} [user] runs as this user, below a cgroup that was delegated to it; default root
+ * @property {Readonly<Record<string, string>>} [env]
+ *
+ * @typedef {object} Guest
+ * @property {string} name
+ * @property {string} shows in one line, for the usage
+ * @property {readonly string[]} kernel further words for the kernel's command line
+ * @property {readonly string[]} lacks the requirements (test/support/require.ts) that this boot cannot have: their
+ *   tests are left out and counted as such. Anything else that is missing fails
+ * @property {readonly Phase[]} phases
+ */
+
+/** What no boot has: Debian's kernel is built without it. */
+const KERNEL_LACKS = ['rt-group-sched']
+
+const ALL = /(?:)/
+
+/** @type {readonly Guest[]} */
+const GUESTS = [
+  {
+    name: 'v1',
+    shows: 'every controller in a cgroup v1 hierarchy, as on older hosts',
+    kernel: ['systemd.unified_cgroup_hierarchy=0', 'systemd.legacy_systemd_cgroup_controller=yes'],
+    lacks: [...KERNEL_LACKS],
+    phases: [{ name: 'root', files: ALL }],
+  },
+  {
+    name: 'hybrid',
+    shows: 'cgroup v1 controllers beside a v2 tree without any; without pressure figures (psi=0)',
+    kernel: ['systemd.unified_cgroup_hierarchy=0', 'psi=0'],
+    lacks: [...KERNEL_LACKS],
+    phases: [{ name: 'root', files: ALL }],
+  },
+  {
+    name: 'v2',
+    shows: 'cgroup v2 alone, as on hosts of today',
+    kernel: ['psi=1'],
+    lacks: [...KERNEL_LACKS, ...['cgroup-v1', 'devices-v1', 'limits-v1', 'freezer-v1', 'accounting-v1']],
+    phases: [{ name: 'root', files: ALL }],
+  },
+]
+
+module.exports = { GUESTS }

@@ -1,0 +1,143 @@
+'use strict'
+
+// `npm run test:vm [-- guest... pattern...]` boots Debian guests with QEMU and runs the integration tests inside. See
+// CONTRIBUTING.md. The last line is the sum of the tests.
+
+const { mkdtempSync, readdirSync, rmSync } = require('node:fs')
+const { tmpdir } = require('node:os')
+const { join } = require('node:path')
+const { SetupError } = require('../../tools/setup/errors')
+const { Interrupted, watchForTheEnd } = require('../../tools/setup/ending')
+const { run } = require('../../tools/setup/run')
+const { accelerator } = require('./accelerator')
+const { UsageError, readArguments } = require('./arguments')
+const { bootGuest, openShell } = require('./boot')
+const { makeDisk } = require('./disk')
+const { GUESTS } = require('./guests')
+const { guestImage } = require('./image')
+const { commandOrders, testOrders } = require('./orders')
+const { ROOT } = require('./paths')
+const { addCounts, formatCounts, formatLeftOut } = require('./report')
+
+/**
+ * @typedef {import('./arguments').Arguments} Arguments
+ * @typedef {import('./guests').Guest} Guest
+ * @typedef {import('./boot').Machine} Machine
+ */
+
+/** Emulated, a guest is 10 to 20 times slower: fewer rounds, and longer patience. */
+const EMULATED = { VMCG_SCALE: '0.05', VMCG_PATIENCE: '10' }
+const NATIVE = { VMCG_SCALE: '1', VMCG_PATIENCE: '2' }
+
+const GUEST_TIMEOUT_MS = 25 * 60_000
+
+const USAGE = `usage: npm run test:vm [-- [guest...] [pattern...] [--shell] [--exec COMMAND]]
+
+Runs the integration tests inside Debian guests; with patterns, the files whose path holds one of them.
+${GUESTS.map(({ name, shows }) => `  ${name.padEnd(8)} ${shows}`).join('\n')}
+
+--exec COMMAND  run this with sh in the checkout inside each guest, instead of the tests
+--shell         a root shell inside one guest`
+
+/** @param {string} name @returns {Guest} */
+function guestNamed(name) {
+  const guest = GUESTS.find((one) => one.name === name)
+  if (guest === undefined) throw new UsageError(`no guest is named ${name}`)
+  return guest
+}
+
+/**
+ * @param {Arguments} options
+ * @param {Readonly<Record<string, string>>} env
+ * @returns {Record<string, string>} the orders of each guest, by the file's path on the disk
+ * @throws {UsageError} where a guest would have nothing to do
+ */
+function ordersFor({ guests, patterns, command }, env) {
+  const files = readdirSync(join(ROOT, 'test', 'integration'))
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => `test/integration/${name}`)
+  /** @type {Record<string, string>} */
+  const orders = {}
+  for (const name of guests) {
+    const own =
+      command === undefined ? testOrders(guestNamed(name), files, patterns, env) : commandOrders(command, env)
+    if (own.jobs.length === 0) throw new UsageError(`${name} has no test file for ${patterns.join(' ')}`)
+    orders[`orders/${name}.json`] = JSON.stringify(own)
+  }
+  return orders
+}
+
+/**
+ * @param {Machine} machine
+ * @param {Guest} guest
+ * @returns {Promise<import('./report').Counts>}
+ */
+async function runGuest(machine, guest) {
+  const onLine = (/** @type {string} */ line) => console.log(`${guest.name}: ${line}`)
+  const { jobs, trouble } = await bootGuest(machine, guest, { timeoutMs: GUEST_TIMEOUT_MS, onLine })
+  const troubles = jobs.map((job) => job.trouble && `${job.name}: ${job.trouble}`)
+  const told = [...troubles, trouble].filter((text) => text !== '')
+  for (const text of told) for (const line of `failed: ${text}`.split('\n')) onLine(line)
+  const counts = addCounts(jobs.map((job) => job.counts))
+  return { ...counts, failed: counts.failed + told.length }
+}
+
+/**
+ * @param {Arguments} options
+ * @param {AbortSignal} signal
+ */
+async function runAll(options, signal) {
+  const image = await guestImage(signal)
+  const kind = await accelerator(image, signal)
+  const folder = mkdtempSync(join(tmpdir(), 'vmcg-vm-'))
+  try {
+    const orders = ordersFor(options, kind === 'kvm' ? NATIVE : EMULATED)
+    const toLog = { cwd: folder, log: join(folder, 'log'), signal, onStart: () => undefined }
+    const disk = await makeDisk(folder, orders, (program, args) => run(program, args, toLog))
+    const machine = { image, disk, accelerator: kind, folder, signal }
+    if (options.shell) await openShell(machine, guestNamed(options.guests[0] ?? ''))
+    else await runGuests(machine, options)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/**
+ * @param {Machine} machine
+ * @param {Arguments} options
+ */
+async function runGuests(machine, { guests, command }) {
+  /** @type {[string, import('./report').Counts][]} */
+  const results = []
+  for (const name of guests) results.push([name, await runGuest(machine, guestNamed(name))])
+  const sum = addCounts(results.map(([, counts]) => counts))
+  process.exitCode = sum.failed > 0 ? 1 : 0
+  if (command !== undefined) return
+  for (const [name, counts] of results)
+    for (const line of [formatCounts(counts), ...formatLeftOut(counts)]) console.log(`${name}: ${line}`)
+  console.log(formatCounts(sum))
+}
+
+/** @param {readonly string[]} argv */
+async function main(argv) {
+  const options = readArguments(
+    argv,
+    GUESTS.map(({ name }) => name),
+  )
+  if (options.help) return console.log(USAGE)
+  if (options.shell && !process.stdin.isTTY) throw new UsageError('--shell needs a terminal; see --exec')
+  const end = watchForTheEnd()
+  try {
+    await runAll(options, end.signal)
+  } finally {
+    end.release()
+  }
+}
+
+main(process.argv.slice(2)).catch((error) => {
+  if (error instanceof Interrupted) process.exitCode = error.exitCode
+  else {
+    console.error(error instanceof SetupError || error instanceof UsageError ? error.message : error)
+    process.exitCode = error instanceof UsageError ? 2 : 1
+  }
+})

@@ -1,0 +1,87 @@
+'use strict'
+
+const { NODE } = require('./paths')
+
+/**
+ * What the guest is told to do: the file `orders.json` of its second disk.
+ *
+ * @typedef {object} Job
+ * @property {string} name
+ * @property {readonly (readonly string[])[]} before
+ * @property {'root' | 'vmcg'} user
+ * @property {Readonly<Record<string, string>>} env
+ * @property {readonly string[]} command
+ * @property {boolean} isJest it leaves a report of jest's
+ * @property {number} timeoutMs
+ *
+ * @typedef {{ modules: readonly string[], jobs: readonly Job[] }} Orders
+ * @typedef {import('./guests').Guest} Guest
+ */
+
+/** What a development host often lacks: vhost threads, device-mapper, disks to limit, a scheduler with weights. */
+const MODULES = ['vhost_net', 'vhost_vsock', 'dm-mod', 'null_blk', 'loop', 'bfq']
+
+/** Longer than any phase takes; the guest as a whole is bounded as well. */
+const PHASE_TIMEOUT_MS = 15 * 60_000
+
+/**
+ * @param {Guest} guest
+ * @param {readonly string[]} files the test files that there are, such as `test/integration/demo.test.ts`
+ * @param {readonly string[]} patterns empty: all
+ * @param {Readonly<Record<string, string>>} env for every phase
+ * @returns {Orders} without the phases that have no file to run
+ */
+function testOrders(guest, files, patterns, env) {
+  const wanted = files.filter(
+    (file) => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern)),
+  )
+  const jobs = guest.phases.flatMap((phase) => {
+    const own = wanted.filter((file) => phase.files.test(nameOf(file)))
+    if (own.length === 0) return []
+    return [
+      {
+        name: phase.name,
+        before: phase.before ?? [],
+        user: phase.user ?? /** @type {const} */ ('root'),
+        env: { ...env, ...phase.env, VMCG_LACKS: guest.lacks.join(',') },
+        command: jestCommand(own),
+        isJest: true,
+        timeoutMs: PHASE_TIMEOUT_MS,
+      },
+    ]
+  })
+  return { modules: MODULES, jobs }
+}
+
+/**
+ * @param {string} command for sh
+ * @param {Readonly<Record<string, string>>} env
+ * @returns {Orders}
+ */
+function commandOrders(command, env) {
+  const job = {
+    name: 'command',
+    before: [],
+    user: /** @type {const} */ ('root'),
+    env,
+    command: ['sh', '-c', command],
+    isJest: false,
+    timeoutMs: PHASE_TIMEOUT_MS,
+  }
+  return { modules: MODULES, jobs: [job] }
+}
+
+/** @param {readonly string[]} files */
+function jestCommand(files) {
+  return [
+    ...[NODE, 'test/node_modules/jest/bin/jest.js', '--config', 'test/jest.config.js'],
+    ...['--runInBand', '--no-watchman', '--runTestsByPath', ...files],
+  ]
+}
+
+/** @param {string} file */
+function nameOf(file) {
+  return file.slice(file.lastIndexOf('/') + 1).replace(/\.test\.ts$/, '')
+}
+
+module.exports = { commandOrders, testOrders }

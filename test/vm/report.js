@@ -1,0 +1,79 @@
+'use strict'
+
+/**
+ * What a guest writes to its report, a line of JSON each.
+ *
+ * @typedef {object} Counts
+ * @property {number} passed
+ * @property {number} failed
+ * @property {number} skipped for no reason that the guest's table gives
+ * @property {Readonly<Record<string, number>>} leftOut how many tests for lack of what
+ *
+ * @typedef {{ type: 'job', name: string, seconds: number, counts: Counts, trouble: string }} JobRecord `trouble`:
+ *   empty, or why it failed beside its tests
+ * @typedef {{ type: 'end' }} EndRecord everything that was ordered has been done
+ * @typedef {JobRecord | EndRecord} GuestRecord
+ */
+
+/** What a test's title says, by test/support/require.ts, that this boot by its nature cannot run. */
+const LEFT_OUT = / \[left out for lack of (.+)\]$/
+
+/**
+ * @param {unknown} report what jest leaves with --json
+ * @returns {Counts}
+ */
+function countJest(report) {
+  const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites, testResults } =
+    /** @type {import('@jest/test-result').FormattedTestResults} */ (report)
+  const pending = testResults
+    .flatMap(({ assertionResults }) => assertionResults)
+    .filter(({ status }) => status === 'pending' || status === 'todo')
+    .map(({ ancestorTitles }) => ancestorTitles.map((title) => LEFT_OUT.exec(title)?.[1]).find(Boolean))
+  /** @type {Record<string, number>} */
+  const leftOut = {}
+  for (const what of pending) if (what !== undefined) leftOut[what] = (leftOut[what] ?? 0) + 1
+  return {
+    passed: numPassedTests,
+    failed: numFailedTests + numRuntimeErrorTestSuites,
+    skipped: pending.filter((what) => what === undefined).length,
+    leftOut,
+  }
+}
+
+/**
+ * @param {string} text lines of JSON; the last one may be cut off
+ * @returns {GuestRecord[]}
+ */
+function parseReport(text) {
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line))
+}
+
+/**
+ * @param {readonly Counts[]} parts
+ * @returns {Counts}
+ */
+function addCounts(parts) {
+  const sum = { passed: 0, failed: 0, skipped: 0, leftOut: /** @type {Record<string, number>} */ ({}) }
+  for (const { passed, failed, skipped, leftOut } of parts) {
+    sum.passed += passed
+    sum.failed += failed
+    sum.skipped += skipped
+    for (const [what, count] of Object.entries(leftOut)) sum.leftOut[what] = (sum.leftOut[what] ?? 0) + count
+  }
+  return sum
+}
+
+/** @param {Counts} counts */
+function formatCounts({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
+}
+
+/** @param {Counts} counts @returns {string[]} a line for each thing that a boot lacks */
+function formatLeftOut({ leftOut }) {
+  return Object.entries(leftOut).map(([what, count]) => `left out for lack of ${what}: ${count}`)
+}
+
+module.exports = { addCounts, countJest, formatCounts, formatLeftOut, parseReport }
