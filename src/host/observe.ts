@@ -10,7 +10,9 @@ import type {
   ObservedProcess,
 } from '../plan/observed'
 import type { TagAttribute } from '../plan/operations'
+import { lackedForPrograms } from './capabilities'
 import type { Hierarchy } from './hierarchies'
+import { askPrograms, programsFrom } from './observe-programs'
 
 /** Which cgroups and processes to look at. */
 export interface ObserveRequest {
@@ -25,6 +27,8 @@ export interface ObserveRequest {
   /** The extended attribute that says whose a directory is. */
   readonly tagAttribute: TagAttribute
   readonly pids: readonly number[]
+  /** Whether the device programs of v2 cgroups are wanted. @default false */
+  readonly devicePrograms?: boolean | undefined
 }
 
 const ENOENT = 2
@@ -66,6 +70,7 @@ export async function observe(
   return {
     hierarchies: hierarchies.map((read) => read(at)),
     processes: processes.flatMap((read) => read(at) ?? []),
+    ...(request.devicePrograms === true && { lackedForPrograms: lackedForPrograms() }),
   }
 }
 
@@ -90,6 +95,7 @@ function askHierarchy(batch: Batch, roots: Roots, hierarchy: Hierarchy, request:
         knobs: [...new Set(knobs)],
         isOwn,
         tagAttribute: request.tagAttribute,
+        hasPrograms: request.devicePrograms === true && hierarchy.version === 2,
       }),
     ] as const
   })
@@ -113,10 +119,11 @@ interface CgroupQuestion {
   readonly knobs: readonly string[]
   readonly isOwn: boolean
   readonly tagAttribute: TagAttribute
+  readonly hasPrograms: boolean
 }
 
 function askCgroup(batch: Batch, root: number, question: CgroupQuestion) {
-  const { hierarchy, path, knobs, isOwn, tagAttribute } = question
+  const { hierarchy, path, knobs, isOwn, tagAttribute, hasPrograms } = question
   const directory = `${hierarchy.mountPoint}${path}`
   const below = (file: string) => (path === '/' ? file : `${path.slice(1)}/${file}`)
   const ask = (code: OpCode, file: string, arg?: string): number => {
@@ -127,18 +134,21 @@ function askCgroup(batch: Batch, root: number, question: CgroupQuestion) {
   const owner = ask(OpCode.GetXattr, path === '/' ? '.' : path.slice(1), tagAttribute)
   const knobIndices = knobs.map((knob) => [knob, ask(OpCode.Read, below(knob))] as const)
   const tasks = isOwn ? ask(OpCode.Read, below('tasks')) : undefined
+  const programs = hasPrograms ? askPrograms(batch, root, path === '/' ? '.' : path.slice(1)) : undefined
   return (at: ResultAt): ObservedCgroup | undefined => {
     const { errno } = at(owner)
     if (errno === ENOENT) return undefined
     if (errno !== 0 && errno !== ENODATA && errno !== EOPNOTSUPP) throw unreadable(directory, errno)
     const tids = tasks === undefined ? [] : tidList(at(tasks), `${directory}/tasks`)
     if (tids === undefined) return undefined
+    const devicePrograms = programs === undefined ? undefined : programsFrom(at(programs), directory)
     return {
       owner: errno === 0 ? resultText(at(owner)) : null,
       knobs: Object.fromEntries(
         knobIndices.map(([knob, index]) => [knob, knobState(at(index), `${directory}/${knob}`)]),
       ),
       tids,
+      ...(devicePrograms && { devicePrograms }),
     }
   }
 }

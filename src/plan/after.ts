@@ -1,4 +1,5 @@
 import { devicesListAfter, kernelEcho, newKnobValue } from '../model/resources/echo'
+import { newPrograms, programsAfter } from './device-programs'
 import type { Observed, ObservedCgroup, ObservedHierarchy } from './observed'
 import { knobValue, parentPath } from './observed'
 import type { Operation } from './operations'
@@ -45,6 +46,10 @@ function cgroupsAfter(observed: Observed, hierarchy: ObservedHierarchy, operatio
       return change(cgroups, operation.path, {
         knobs: { ...cgroups[operation.path]?.knobs, [FREEZER_STATE]: { kind: 'value', value } },
       })
+    }
+    case 'device-program': {
+      const devicePrograms = programsAfter(cgroups[operation.path]?.devicePrograms, operation)
+      return change(cgroups, operation.path, { devicePrograms })
     }
     case 'move-process': {
       const process = observed.processes.find(({ pid }) => pid === operation.pid)
@@ -104,5 +109,11 @@ function newCgroup(controllers: readonly string[], parent: ObservedCgroup | unde
     const value = newKnobValue(knob, knobValue(parent, knob) ?? '')
     return [knob, { kind: 'value', value }] as const
   })
-  return { owner: null, knobs: Object.fromEntries(knobs), tids: [] }
+  const devicePrograms = newPrograms(parent?.devicePrograms)
+  return {
+    owner: null,
+    knobs: Object.fromEntries(knobs),
+    tids: [],
+    ...(devicePrograms && { devicePrograms }),
+  }
 }

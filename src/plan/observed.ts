@@ -5,6 +5,8 @@
 export interface Observed {
   readonly hierarchies: readonly ObservedHierarchy[]
   readonly processes: readonly ObservedProcess[]
+  /** Capabilities that this process lacks to load a device program; absent where nobody has asked. */
+  readonly lackedForPrograms?: readonly string[] | undefined
 }
 
 export interface ObservedHierarchy {
@@ -23,6 +25,27 @@ export interface ObservedCgroup {
   readonly knobs: Readonly<Record<string, KnobState>>
   /** The threads in it, as `tasks` lists them. Empty for cgroups above the sandbox, whose threads are nobody's business. */
   readonly tids: readonly number[]
+  /** The device programs of a v2 cgroup; absent where nobody has asked. */
+  readonly devicePrograms?: ObservedPrograms | undefined
+}
+
+/**
+ * The device programs that are attached to a cgroup itself, in the order in which the kernel asks them. `attach` says
+ * whether others can be attached: beside them (`multi`), below them (`override`), or neither; it means nothing where
+ * there are none.
+ */
+export type ObservedPrograms =
+  | {
+      readonly kind: 'programs'
+      readonly attach: 'multi' | 'override' | 'exclusive'
+      readonly programs: readonly ObservedProgram[]
+    }
+  | { readonly kind: 'unreadable'; readonly errno: number }
+
+export interface ObservedProgram {
+  readonly id: number
+  /** null: this process has not attached it, and has no CAP_SYS_ADMIN to ask. */
+  readonly name: string | null
 }
 
 /** A knob that cannot be read is not the same as one that is not there. */
