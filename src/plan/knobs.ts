@@ -10,7 +10,7 @@ import type { Desired, ManagedKnob } from './desired'
 import { type OwnCgroup, ownCgroups } from './own-cgroups'
 import { ownCgroupsV2 } from './own-cgroups-v2'
 import type { PlanBuilder } from './plan-builder'
-import { controllerOf, resourcesOn, type Version, type VersionOf } from './versions'
+import { CORE, controllerOf, resourcesOn, type Version, type VersionOf } from './versions'
 
 /**
  * Plans the knobs of our own cgroups, from the top: what the containers ask for is written, what vmcg has set before
@@ -86,9 +86,6 @@ function planCgroup(
     builder.change(hierarchy, path, file, value)
   }
 }
-
-/** The first part of the names of files that no controller has, and every cgroup of v2 (`cgroup.max.depth`). */
-export const CORE = 'cgroup'
 
 /** The lists of v1 cpusets are planned from the top down, with those of the cgroups above. */
 function withoutLists({ cpu, ...others }: LinuxResources): LinuxResources {

@@ -1,7 +1,9 @@
-import type { LinuxResources } from '../model/generated/oci'
+import type { Knob } from '../model/resources/knob'
 import { knobsOf } from '../model/resources/knobs-of'
+import { withoutEmptyLists } from './asked'
 import type { Desired, ManagedKnob } from './desired'
 import { FREEZER_STATE } from './stand-still'
+import { CORE, controllerOf, resourcesOn, type Version, type VersionOf } from './versions'
 
 export interface NeededController {
   readonly name: string
@@ -11,45 +13,76 @@ export interface NeededController {
   readonly isAsked: boolean
 }
 
+/** A host with every controller on v1. */
+const ALL_ON_V1: VersionOf = () => 1
+
 /**
- * The v1 controllers whose hierarchies a sandbox needs: `cpu` always; `cpuacct`, where it is mounted, for the usage of
- * each role; the others only when a container asks for what they do, or did so before.
+ * The controllers that a sandbox needs, each on the version where it lives: `cpu` always; `cpuacct`, where it is mounted,
+ * for the usage of each role; the others only when a container asks for what they do, or did so before. Device rules are
+ * a controller's on v1 only.
+ *
+ * @param versionOf Where the host has each controller. @default all on v1
  */
 export function neededControllers(
-  desired: Pick<Desired, 'resources' | 'managed' | 'devices'>,
+  { resources, managed, devices }: Pick<Desired, 'resources' | 'managed' | 'devices'>,
+  versionOf: VersionOf = ALL_ON_V1,
 ): readonly NeededController[] {
-  const { resources, managed, devices } = desired
-  const asked = new Set([
-    ...knobsOf(withoutEmptyLists(resources), 1).map(({ controller }) => controller),
-    ...(devices === null ? [] : ['devices']),
-  ])
-  const before = managed.map(({ knob }) => knob.slice(0, knob.indexOf('.')))
-  const names = [...new Set(['cpu', 'cpuacct', ...asked, ...before])]
-  return names.map((name) => ({
+  const hasDevices = devices !== null && (versionOf('devices') ?? mainVersion(versionOf)) === 1
+  const knobs = askedKnobs(withoutEmptyLists(resources), versionOf)
+  const asked = new Set([...knobs.map(({ controller }) => controller), ...(hasDevices ? ['devices'] : [])])
+  const before = managed.map(({ knob }) => controllerOf(knob))
+  const names = new Set(['cpu', 'cpuacct', ...asked, ...before])
+  names.delete(CORE)
+  return [...names].map((name) => ({
     name,
     isRequired: name === 'cpu' || asked.has(name),
     isAsked: asked.has(name),
   }))
 }
 
-/** An empty list of CPUs asks for nothing. */
-function withoutEmptyLists(resources: LinuxResources): LinuxResources {
-  const { cpus, mems, ...cpu } = resources.cpu ?? {}
-  return { ...resources, cpu: { ...cpu, ...(cpus && { cpus }), ...(mems && { mems }) } }
+/** The version of a host whose cpu controller decides: what is mounted nowhere is looked for there. */
+function mainVersion(versionOf: VersionOf): Version {
+  return versionOf('cpu') ?? 1
 }
 
-/** The knobs that must be read before `resources` can be planned, and those that vmcg has written before. */
-export function neededKnobs({
-  resources,
-  managed,
-  devices,
-}: {
-  resources: LinuxResources
-  managed: readonly ManagedKnob[]
-  devices: Desired['devices']
-}): readonly string[] {
+function askedKnobs(resources: Desired['resources'], versionOf: VersionOf): readonly Knob[] {
+  return ([1, 2] as const).flatMap((version) =>
+    knobsOf(resourcesOn(version, resources, versionOf, mainVersion(versionOf)), version),
+  )
+}
+
+/** What a cpuset of v2 really has, which tells whether one below it can have what is asked for. */
+const EFFECTIVE: ReadonlyMap<string, string> = new Map([
+  ['cpuset.cpus', 'cpuset.cpus.effective'],
+  ['cpuset.mems', 'cpuset.mems.effective'],
+])
+
+/** The weight of the leaf follows the vCPU threads, whatever is asked for. */
+const LEAF_WEIGHT: readonly string[] = ['cpu.weight', 'cpu.idle']
+
+/**
+ * The knobs that must be read before `resources` can be planned, and those that vmcg has written before.
+ *
+ * @param versionOf As for {@link neededControllers}.
+ */
+export function neededKnobs(
+  {
+    resources,
+    managed,
+    devices,
+  }: {
+    resources: Desired['resources']
+    managed: readonly ManagedKnob[]
+    devices: Desired['devices']
+  },
+  versionOf: VersionOf = ALL_ON_V1,
+): readonly string[] {
+  const asked = askedKnobs(resources, versionOf).map(({ file }) => file)
+  const lists = versionOf('cpuset') === 2 ? asked : []
   const knobs = [
-    ...knobsOf(resources, 1).map(({ file }) => file),
+    ...asked,
+    ...(versionOf('cpu') === 2 ? LEAF_WEIGHT : []),
+    ...lists.flatMap((file) => EFFECTIVE.get(file) ?? []),
     ...managed.map(({ knob }) => knob),
     ...(devices === null ? [] : ['devices.list', FREEZER_STATE]),
   ]

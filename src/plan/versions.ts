@@ -42,6 +42,9 @@ function cpuPart({ cpus, mems, ...time }: LinuxCpu, hasTime: boolean, hasLists: 
   }
 }
 
+/** The first part of the names of files that no controller has, and every cgroup of v2 (`cgroup.max.depth`). */
+export const CORE = 'cgroup'
+
 /** `'blkio'` of `'blkio.throttle.read_bps_device'`. */
 export function controllerOf(file: string): string {
   const dot = file.indexOf('.')
