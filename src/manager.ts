@@ -52,10 +52,11 @@ export class CgroupManager {
   /**
    * Takes up the cgroup of this path, or begins a new one. No cgroup is made before `add()` or `apply()`.
    *
-   * @throws `ERR_VMCG_INVALID_PATH`; `ERR_VMCG_INVALID_ID`; `ERR_VMCG_INVALID_SPEC` for resources of a wrong type, naming
-   *   the JSON path; `ERR_VMCG_UNSUPPORTED` for a systemd path, and for what cgroup v1 cannot express; `ERR_VMCG_NO_CONTROLLER`;
-   *   `ERR_VMCG_STATE`; `ERR_VMCG_FOREIGN_CGROUP` (it exists and is somebody else's); `ERR_VMCG_BUSY`; for resources,
-   *   what `resourceWrites` and the device rules throw.
+   * @throws `ERR_VMCG_INVALID_PATH`; `ERR_VMCG_INVALID_ID`; `ERR_VMCG_INVALID_ARGUMENT` for another option of the wrong
+   *   type; `ERR_VMCG_INVALID_SPEC` for resources of a wrong type, naming the JSON path; `ERR_VMCG_UNSUPPORTED` for a
+   *   systemd path, and for what cgroup v1 cannot express; `ERR_VMCG_NO_CONTROLLER`; `ERR_VMCG_STATE`; `ENOENT` for one
+   *   of `paths` that is not there; `ERR_VMCG_FOREIGN_CGROUP` (it exists and is somebody else's); `ERR_VMCG_BUSY`; for
+   *   resources, what `resourceWrites` and the device rules throw.
    */
   static async create(config: CgroupManagerConfig): Promise<CgroupManager> {
     checkOpenOptions(config, 'the config')
@@ -254,8 +255,8 @@ export class CgroupManager {
   }
 
   /**
-   * Takes the cgroup away in every hierarchy; living processes go back to where they came from, or are killed. Also for
-   * a cgroup that is gone already.
+   * Takes the cgroup away in every hierarchy, also where it was taken over by `paths`; living processes go back to where
+   * they came from, or are killed. Also for a cgroup that is gone already.
    *
    * @throws `ERR_VMCG_BUSY` when something does not leave; `ERR_VMCG_FOREIGN_CGROUP`.
    */

@@ -5,6 +5,7 @@ import type { Operation, Plan, Stage } from '../plan/operations'
 import { FREEZER_STATE } from '../plan/stand-still'
 import { Batch, type OpFields, type OpResult } from './batch'
 import { blockingWrites, type Deadline, withinDeadline } from './deadline'
+import { encodeProgram, programResult } from './device-program'
 import { type Roots, type SubmitOptions, submit } from './lane'
 import { OpCode } from './native'
 
@@ -16,6 +17,8 @@ export interface OperationOutcome {
   readonly microseconds: number
   /** What went wrong, where that is more than one answer of the kernel: who does not stop when it is to be frozen. */
   readonly cause?: CgroupError | undefined
+  /** For a device program: the id that the kernel gave to it. */
+  readonly programId?: number | undefined
   /** For moves: each pid or tid that was written, with its own errno. */
   readonly ids: readonly { readonly id: number; readonly errno: number }[]
 }
@@ -53,7 +56,7 @@ export function kernelExecutor(roots: Roots, deadline: Deadline): StageExecutor 
         : await withinDeadline((signal) => submitSlow(batch, options, signal), deadline, plan, blocking)
     const outcomes = stage.operations.flatMap((operation, index) => {
       const result = results[index]
-      return result === undefined ? [] : [outcomeOf(operation, result)]
+      return result === undefined ? [] : [outcomeOf(operation, result, plan)]
     })
     publishOutcomes(plan, outcomes)
     return outcomes
@@ -89,6 +92,8 @@ function encode(operation: Operation): EncodedOperation {
       return { code: OpCode.SetXattr, path, arg: operation.attribute, value: operation.owner }
     case 'write-knob':
       return { code: OpCode.Write, path: file(path, operation.knob), value: operation.value }
+    case 'device-program':
+      return { ...encodeProgram(operation), path }
     case 'freeze':
       return { code: OpCode.Write, path: file(path, FREEZER_STATE), value: 'FROZEN' }
     case 'thaw':
@@ -110,7 +115,7 @@ function file(directory: string, name: string): string {
   return directory === '' ? name : `${directory}/${name}`
 }
 
-function outcomeOf(operation: Operation, result: OpResult): OperationOutcome {
+function outcomeOf(operation: Operation, result: OpResult, plan: Plan): OperationOutcome {
   const { microseconds } = result
   const isMadeByAnother = operation.kind === 'make-directory' && operation.shared && result.errno === EEXIST
   const written =
@@ -119,10 +124,12 @@ function outcomeOf(operation: Operation, result: OpResult): OperationOutcome {
       : operation.kind === 'move-threads'
         ? operation.tids
         : []
+  const directory = `${plan.mounts[operation.hierarchy] ?? ''}${operation.path}`
   return {
     operation,
     errno: isMadeByAnother ? 0 : result.errno,
     microseconds,
+    ...(operation.kind === 'device-program' && programResult(operation, result, plan.sandbox, directory)),
     ids: written.map((id, index) => ({
       id,
       errno: result.errno === 0 ? (result.idErrnos[index] ?? -1) : -1,

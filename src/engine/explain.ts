@@ -38,6 +38,7 @@ const VERBS: Readonly<Record<Operation['kind'], string>> = {
   'make-directory': 'cannot make',
   tag: 'cannot tag',
   'write-knob': 'cannot write',
+  'device-program': 'cannot attach',
   freeze: 'cannot freeze by',
   thaw: 'cannot thaw by',
   'move-process': 'cannot move process',
@@ -61,6 +62,8 @@ function target(outcome: OperationOutcome, plan: Plan): Target {
       return { path: directory, value: undefined, syscall: 'setxattr' }
     case 'write-knob':
       return { path: `${directory}/${operation.knob}`, value: operation.value, syscall: 'write' }
+    case 'device-program':
+      return { path: directory, value: operation.program?.name, syscall: 'bpf' }
     case 'freeze':
       return { path: `${directory}/freezer.state`, value: 'FROZEN', syscall: 'write' }
     case 'thaw':

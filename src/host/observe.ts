@@ -12,7 +12,9 @@ import type {
   ObservedProcess,
 } from '../plan/observed'
 import type { TagAttribute } from '../plan/operations'
+import { lackedForPrograms } from './capabilities'
 import type { Hierarchy } from './hierarchies'
+import { askPrograms, programsFrom } from './observe-programs'
 
 /** Which cgroups and processes to look at. */
 export interface ObserveRequest {
@@ -27,6 +29,8 @@ export interface ObserveRequest {
   /** The extended attribute that says whose a directory is. */
   readonly tagAttribute: TagAttribute
   readonly pids: readonly number[]
+  /** Whether the device programs of v2 cgroups are wanted. @default false */
+  readonly devicePrograms?: boolean | undefined
 }
 
 const ENOENT = 2
@@ -74,6 +78,7 @@ export async function observe(
   return {
     hierarchies: hierarchies.map((read) => read(at)),
     processes: processes.flatMap((read) => read(at) ?? []),
+    ...(request.devicePrograms === true && { lackedForPrograms: lackedForPrograms() }),
   }
 }
 
@@ -100,6 +105,7 @@ function askHierarchy(batch: Batch, roots: Roots, hierarchy: Hierarchy, request:
         knobs: [...new Set(knobs)],
         isOwn,
         tagAttribute: request.tagAttribute,
+        hasPrograms: request.devicePrograms === true && hierarchy.version === 2,
       }),
     ] as const
   })
@@ -123,10 +129,11 @@ interface CgroupQuestion {
   readonly knobs: readonly string[]
   readonly isOwn: boolean
   readonly tagAttribute: TagAttribute
+  readonly hasPrograms: boolean
 }
 
 function askCgroup(batch: Batch, root: number, question: CgroupQuestion) {
-  const { hierarchy, path, knobs, isOwn, tagAttribute } = question
+  const { hierarchy, path, knobs, isOwn, tagAttribute, hasPrograms } = question
   const directory = `${hierarchy.mountPoint}${path}`
   const below = (file: string) => (path === '/' ? file : `${path.slice(1)}/${file}`)
   const ask = (code: OpCode, file: string, arg?: string): number => {
@@ -138,6 +145,7 @@ function askCgroup(batch: Batch, root: number, question: CgroupQuestion) {
   const knobIndices = knobs.map((knob) => [knob, ask(OpCode.Read, below(knob))] as const)
   const tasks = isOwn ? ask(OpCode.Read, below(threadsFile(hierarchy.id))) : undefined
   const procs = hierarchy.version === 2 ? ask(OpCode.Read, below('cgroup.procs')) : undefined
+  const programs = hasPrograms ? askPrograms(batch, root, path === '/' ? '.' : path.slice(1)) : undefined
   return (at: ResultAt): ObservedCgroup | undefined => {
     const { errno } = at(owner)
     if (errno === ENOENT) return undefined
@@ -148,6 +156,7 @@ function askCgroup(batch: Batch, root: number, question: CgroupQuestion) {
       procs === undefined || at(procs).errno === EOPNOTSUPP
         ? undefined
         : idList(at(procs), `${directory}/cgroup.procs`)
+    const devicePrograms = programs === undefined ? undefined : programsFrom(at(programs), directory)
     return {
       owner: errno === 0 ? resultText(at(owner)) : null,
       knobs: Object.fromEntries(
@@ -155,6 +164,7 @@ function askCgroup(batch: Batch, root: number, question: CgroupQuestion) {
       ),
       tids,
       ...(pids !== undefined && { pids }),
+      ...(devicePrograms && { devicePrograms }),
     }
   }
 }

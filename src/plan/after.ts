@@ -1,5 +1,6 @@
 import { devicesListAfter, kernelEcho, newKnobValue } from '../model/resources/echo'
 import { enable, makeThreaded, newCgroupV2, SUBTREE_CONTROL, TYPE } from './after-v2'
+import { newPrograms, programsAfter } from './device-programs'
 import type { Observed, ObservedCgroup, ObservedHierarchy } from './observed'
 import { knobValue, parentPath } from './observed'
 import type { Operation } from './operations'
@@ -45,6 +46,10 @@ function cgroupsAfter(observed: Observed, hierarchy: ObservedHierarchy, operatio
       return change(cgroups, operation.path, {
         knobs: { ...cgroups[operation.path]?.knobs, [FREEZER_STATE]: { kind: 'value', value } },
       })
+    }
+    case 'device-program': {
+      const devicePrograms = programsAfter(cgroups[operation.path]?.devicePrograms, operation)
+      return change(cgroups, operation.path, { devicePrograms })
     }
     case 'move-process': {
       const process = observed.processes.find(({ pid }) => pid === operation.pid)
@@ -119,5 +124,11 @@ function newCgroup({ version, controllers, cgroups }: ObservedHierarchy, path: s
     const value = newKnobValue(knob, knobValue(parent, knob) ?? '')
     return [knob, { kind: 'value', value }] as const
   })
-  return { owner: null, knobs: Object.fromEntries(knobs), tids: [] }
+  const devicePrograms = newPrograms(parent?.devicePrograms)
+  return {
+    owner: null,
+    knobs: Object.fromEntries(knobs),
+    tids: [],
+    ...(devicePrograms && { devicePrograms }),
+  }
 }

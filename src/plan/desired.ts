@@ -2,6 +2,7 @@ import type { DeviceRule } from '../model/device-rule'
 import type { LinuxResources } from '../model/generated/oci'
 import { childPath } from './observed'
 import type { TagAttribute } from './operations'
+import type { RememberedProgram } from './remembered-program'
 
 /** What a sandbox should look like: what its containers ask for, and which threads run what. Plain data. */
 export interface Desired {
@@ -27,6 +28,8 @@ export interface Desired {
   readonly managed: readonly ManagedKnob[]
   /** Pid of this very process: it must not freeze itself. */
   readonly ownPid: number
+  /** The device program of its v2 cgroup, as remembered; null or absent: there was none. */
+  readonly program?: RememberedProgram | null | undefined
   /** Pid of the VMM; null while none is attached, and then no thread is placed. */
   readonly vmm: number | null
   /** Processes that serve the VM (virtiofsd, swtpm): all of their threads belong into the sandbox's own cgroup. */

@@ -1,8 +1,9 @@
 import { styleText } from 'node:util'
 import { badArgument, checkObject, checkOptionalBoolean } from '../model/argument'
+import { formatDeviceRule } from '../model/device-rule'
 import { threadsFile } from '../model/unified'
 import { checkPlan } from './checked-plan'
-import type { Operation, Plan } from './operations'
+import type { Operation, Plan, SetDeviceProgram } from './operations'
 
 export interface FormatPlanOptions {
   /** Colours for a terminal. @default false */
@@ -71,6 +72,8 @@ function diffLines(operation: Operation): readonly Line[] {
       const change = `${shown(operation.previous)} → ${shown(operation.value)}`
       return [{ sign: '~', text: `~ ${where}  ${operation.knob} ${change}` }]
     }
+    case 'device-program':
+      return [{ sign: '~', text: `~ ${where}  ${programChange(operation)}` }]
     case 'freeze':
       return [{ sign: '~', text: `~ ${where}  freeze, for the writes that follow` }]
     case 'thaw':
@@ -94,6 +97,8 @@ function shellLines(operation: Operation, plan: Plan): readonly Line[] {
       return line('+', `setfattr -n ${operation.attribute} -v ${quote(operation.owner)} ${quote(directory)}`)
     case 'write-knob':
       return line('~', `${print(operation.value)} > ${quote(`${directory}/${operation.knob}`)}`)
+    case 'device-program':
+      return line('~', programCommand(operation, directory))
     case 'freeze': {
       const state = quote(`${directory}/freezer.state`)
       return line('~', `echo FROZEN > ${state}; until grep -qx FROZEN ${state}; do sleep 0.01; done`)
@@ -109,6 +114,22 @@ function shellLines(operation: Operation, plan: Plan): readonly Line[] {
     case 'remove-directory':
       return line('-', `rmdir ${quote(directory)}`)
   }
+}
+
+/** `devices c 1:3 rwm, c 5:0 rw (program vmcg_8e0c0a4b5d in place of vmcg_92d34368c9)`. */
+function programChange({ program, replaces }: SetDeviceProgram): string {
+  const before = replaces === null ? '' : ` in place of ${replaces.name}`
+  if (program === null) return `devices: all of them again (no program${before})`
+  const { access } = program
+  const granted = access.byDefault === 'allow' ? [] : access.exceptions.map(formatDeviceRule)
+  return `devices ${granted.join(', ') || 'none'} (program ${program.name}${before})`
+}
+
+/** No shell can load a program that is in no file; what it can do is to take one off. */
+function programCommand({ program, replaces }: SetDeviceProgram, directory: string): string {
+  if (program !== null)
+    return `# no command loads this: bpf(2), the device program ${program.name} on ${quote(directory)}`
+  return `bpftool cgroup detach ${quote(directory)} cgroup_device id ${replaces?.id ?? 0}`
 }
 
 /** Every line of it is a comment, so that none of it is run. */

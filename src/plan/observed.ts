@@ -5,6 +5,8 @@
 export interface Observed {
   readonly hierarchies: readonly ObservedHierarchy[]
   readonly processes: readonly ObservedProcess[]
+  /** Capabilities that this process lacks to load a device program; absent where nobody has asked. */
+  readonly lackedForPrograms?: readonly string[] | undefined
 }
 
 export interface ObservedHierarchy {
@@ -31,6 +33,27 @@ export interface ObservedCgroup {
    * where the kernel does not say (in a threaded cgroup).
    */
   readonly pids?: readonly number[] | undefined
+  /** The device programs of a v2 cgroup; absent where nobody has asked. */
+  readonly devicePrograms?: ObservedPrograms | undefined
+}
+
+/**
+ * The device programs that are attached to a cgroup itself, in the order in which the kernel asks them. `attach` says
+ * whether others can be attached: beside them (`multi`), below them (`override`), or neither; it means nothing where
+ * there are none.
+ */
+export type ObservedPrograms =
+  | {
+      readonly kind: 'programs'
+      readonly attach: 'multi' | 'override' | 'exclusive'
+      readonly programs: readonly ObservedProgram[]
+    }
+  | { readonly kind: 'unreadable'; readonly errno: number }
+
+export interface ObservedProgram {
+  readonly id: number
+  /** null: this process has not attached it, and has no CAP_SYS_ADMIN to ask. */
+  readonly name: string | null
 }
 
 /** A knob that cannot be read is not the same as one that is not there. */

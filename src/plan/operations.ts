@@ -1,3 +1,5 @@
+import type { DeviceAccess } from '../model/devices/device-access'
+
 /**
  * What a plan is made of: plain data, one member per thing the engine can do. `path` is that of the cgroup below the
  * hierarchy's mount point (`'/kata/vm1/vcpu'`); `hierarchy` is its id (`'cpu'`, `'cpu,cpuacct'`).
@@ -6,6 +8,7 @@ export type Operation =
   | MakeDirectory
   | Tag
   | WriteKnob
+  | SetDeviceProgram
   | Freeze
   | Thaw
   | MoveProcess
@@ -42,6 +45,30 @@ export interface WriteKnob extends InCgroup {
   readonly value: string
   /** What the kernel said before, for the diff and for the way back; null where it could not be read. */
   readonly previous: string | null
+}
+
+/** A device program that is attached, or was when it was seen last. */
+export interface NamedProgram {
+  readonly id: number
+  readonly name: string
+}
+
+/**
+ * Loads an eBPF program that decides about devices and attaches it to a v2 cgroup, in the place of ours before it or
+ * beside those of others; or only takes ours off.
+ */
+export interface SetDeviceProgram extends InCgroup {
+  readonly kind: 'device-program'
+  /** What is loaded; null: nothing. */
+  readonly program: {
+    readonly name: string
+    /** What it grants. */
+    readonly access: DeviceAccess
+    /** The ids of the programs that were attached before it. */
+    readonly beside: readonly number[]
+  } | null
+  /** Ours before it; null: there is none. */
+  readonly replaces: NamedProgram | null
 }
 
 /** Stops every thread in the cgroup, and waits until all stand still. `hierarchy` is the freezer's. */

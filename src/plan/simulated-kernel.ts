@@ -1,5 +1,6 @@
 import { isSubset } from '../model/cpu-list'
 import { after } from './after'
+import { programErrno } from './device-programs'
 import type { Observed, ObservedCgroup, ObservedHierarchy } from './observed'
 import { childrenOf, knobValue, parentPath, pathChain } from './observed'
 import type { MoveProcess, MoveThreads, Operation, WriteKnob } from './operations'
@@ -94,6 +95,11 @@ function refusal(
       return knobErrno(hierarchy, operation.path, operation.knob, operation.value)
     case 'remove-directory':
       return cgroup.tids.length > 0 || childrenOf(hierarchy.cgroups, operation.path).length > 0 ? EBUSY : 0
+    case 'device-program': {
+      const chain = pathChain(operation.path).toReversed()
+      const programs = chain.map((path) => ({ path, programs: hierarchy.cgroups[path]?.devicePrograms }))
+      return programErrno(operation, programs)
+    }
     case 'tag':
     case 'freeze':
     case 'thaw':

@@ -120,17 +120,11 @@ describe('the name of a device program', () => {
   })
 
   it('does not depend on the order of the rules', () => {
-    const shuffled = anyAccess.chain((access) =>
-      access.byDefault === 'allow'
-        ? fc.constant([access, access] as const)
-        : fc
-            .shuffledSubarray([...access.exceptions], {
-              minLength: access.exceptions.length,
-              maxLength: access.exceptions.length,
-            })
-            .map((exceptions) => [access, { ...access, exceptions }] as const),
-    )
-    forAll(shuffled, ([one, other]) => expect(deviceProgram(other)).toEqual(deviceProgram(one)))
+    forAll(anyAccess, (access) => {
+      if (access.byDefault === 'allow') return
+      const reversed: DeviceAccess = { ...access, exceptions: access.exceptions.toReversed() }
+      expect(deviceProgram(reversed)).toEqual(deviceProgram(access))
+    })
   })
 
   it('does not depend on rules that another one covers', () => {

@@ -13,6 +13,8 @@ const SILENT = { logger: { warn() {} } }
 
 /** A function of the package, arguments that work, and the members of the last of them. */
 const CALLS: readonly (readonly [string, readonly unknown[], readonly string[]])[] = [
+  ['blkioWeightToIoWeight', [500], []],
+  ['cpuSharesToWeight', [1024], []],
   ['detectHost', [{}], []],
   ['formatCpuList', [[0]], []],
   ['formatPlan', [PLAN, {}], ['as', 'color']],
@@ -26,6 +28,7 @@ const CALLS: readonly (readonly [string, readonly unknown[], readonly string[]])
   ['normalizeCgroupPath', ['/pods/vm', {}], ['systemd']],
   ['parseCpuList', ['0-3'], []],
   ['resourceWrites', [{}, { version: 1 }], ['version', 'observed', 'previous', 'pageSize']],
+  ['swapLimitV2', [1024, 2048], []],
   ['systemdUnit', ['a.slice:b:c'], []],
 ]
 
