@@ -9,8 +9,8 @@ import type { PlanBuilder } from './plan-builder'
  * Makes what is missing of parent, sandbox and leaf in every hierarchy, from the top, and tags what is ours.
  *
  * An empty directory without a tag, in a hierarchy that the state claims, is what a crash between mkdir and tag leaves
- * behind, and is taken up. Anything else that stands in our place is somebody's, and is refused before the first write with
- * `ERR_VMCG_FOREIGN_CGROUP`.
+ * behind, and is taken up. Anything else that stands in our place is somebody's, and is refused before the first write
+ * with `ERR_VMCG_FOREIGN_CGROUP`.
  */
 export function planDirectories(builder: PlanBuilder, desired: Desired): void {
   for (const hierarchy of builder.hierarchies) {

@@ -23,7 +23,9 @@ export interface ObservedCgroup {
   /** The nonce in the directory's tag; null where it has none. */
   readonly owner: string | null
   readonly knobs: Readonly<Record<string, KnobState>>
-  /** The threads in it, as `tasks` lists them. Empty for cgroups above the sandbox, whose threads are nobody's business. */
+  /**
+   * The threads in it, as `tasks` lists them. Empty for cgroups above the sandbox, whose threads are nobody's business.
+   */
   readonly tids: readonly number[]
   /** The device programs of a v2 cgroup; absent where nobody has asked. */
   readonly devicePrograms?: ObservedPrograms | undefined

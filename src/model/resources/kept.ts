@@ -15,8 +15,8 @@ const LONG_MAX = 2n ** 63n - 1n
 
 /**
  * Whether a knob that was written says what was asked for, as the kernel writes it: limits rounded down to
- * pages, `-1` of v1 as the largest number of whole pages, CPU lists in canonical form, one line per device among others.
- * A value that the kernel changed in any other way, such as `cpu.shares` held to its range, is not kept.
+ * pages, `-1` of v1 as the largest number of whole pages, CPU lists in canonical form, one line per device among
+ * others. A value that the kernel changed in any other way, such as `cpu.shares` held to its range, is not kept.
  *
  * @param file Name of the knob.
  * @param wanted What was written.
