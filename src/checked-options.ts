@@ -1,9 +1,17 @@
 import type { Logger } from './log'
-import { badArgument, checkObject, checkOptionalText, checkSignal, hasMethods } from './model/argument'
+import {
+  badArgument,
+  checkObject,
+  checkOptionalMs,
+  checkOptionalText,
+  checkSignal,
+  hasMethods,
+} from './model/argument'
 import type { ActOptions } from './sandbox-options'
 
 interface OpenOptions extends ActOptions {
   readonly stateDir?: string | undefined
+  readonly writeTimeoutMs?: number | undefined
   readonly logger?: Logger | undefined
 }
 
@@ -18,11 +26,12 @@ export function checkActOptions(options: ActOptions, name = 'options'): void {
 /**
  * The options of everything that opens a state.
  *
- * @throws `ERR_VMCG_INVALID_ARGUMENT` as {@link checkActOptions}, and for a `stateDir` or `logger` of no use.
+ * @throws `ERR_VMCG_INVALID_ARGUMENT` as {@link checkActOptions}, and for a `stateDir`, `writeTimeoutMs` or `logger` of no use.
  */
 export function checkOpenOptions(options: OpenOptions, name = 'options'): void {
   checkActOptions(options, name)
   checkOptionalText('stateDir', options.stateDir)
+  checkOptionalMs('writeTimeoutMs', options.writeTimeoutMs)
   const { logger } = options
   if (logger !== undefined && !hasMethods(logger, LOGGER_METHODS)) {
     throw badArgument('logger', `an object with the methods ${LOGGER_METHODS.join(', ')}`, logger)

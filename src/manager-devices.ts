@@ -38,8 +38,8 @@ function asOci({ type, major, minor, access }: DeviceRule): LinuxDeviceCgroup {
 }
 
 /**
- * What this owner has added by this path, also when the node is gone by now, as that of an unplugged device is; else the
- * device that is there.
+ * What this owner has added by this path, also when the node is gone by now, as that of an unplugged device is; else
+ * the device that is there.
  *
  * @throws as `deviceAt`
  */

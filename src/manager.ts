@@ -130,7 +130,8 @@ export class CgroupManager {
    * @throws before anything is written: `ERR_VMCG_INVALID_SPEC`, `ERR_VMCG_INVALID_ARGUMENT`, `ERR_VMCG_OUT_OF_RANGE`,
    *   `ERR_VMCG_UNSUPPORTED`, `ERR_VMCG_NO_CONTROLLER`, `ERR_VMCG_FOREIGN_CGROUP`, `ERR_VMCG_PLAN_STALE`. The kernel's
    *   error when it refuses: what was written before is taken back, and `error.report` tells what stands.
-   *   `ERR_VMCG_VERIFY` with both values when the kernel keeps something else; `ERR_VMCG_TIMEOUT` for what it is busy with.
+   *   `ERR_VMCG_VERIFY` with both values when the kernel keeps something else; `ERR_VMCG_TIMEOUT` for what it is busy
+   *   with.
    */
   apply(resources?: LinuxResources, options: ApplyOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
@@ -201,8 +202,8 @@ export class CgroupManager {
    * refuses new opens.
    *
    * @param path as it was added; the node may be gone by now.
-   * @throws `ERR_VMCG_INVALID_ARGUMENT` for a device that was not added; `ERR_VMCG_DEVICE_IN_USE` when another rule still
-   *   allows it, naming that rule.
+   * @throws `ERR_VMCG_INVALID_ARGUMENT` for a device that was not added; `ERR_VMCG_DEVICE_IN_USE` when another rule
+   *   still allows it, naming that rule.
    */
   removeDevice(path: string, options: DeviceOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
@@ -255,8 +256,8 @@ export class CgroupManager {
   }
 
   /**
-   * Takes the cgroup away in every hierarchy, also where it was taken over by `paths`; living processes go back to where
-   * they came from, or are killed. Also for a cgroup that is gone already.
+   * Takes the cgroup away in every hierarchy, also where it was taken over by `paths`; living processes go back to
+   * where they came from, or are killed. Also for a cgroup that is gone already.
    *
    * @throws `ERR_VMCG_BUSY` when something does not leave; `ERR_VMCG_FOREIGN_CGROUP`.
    */

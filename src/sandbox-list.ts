@@ -14,7 +14,9 @@ export interface ListedSandbox {
   readonly id: string
   readonly parent: string
   readonly driver: 'cgroupfs'
-  /** The VMM that was attached last; null: none. It has ended when it is not alive, also if its pid is somebody's again. */
+  /**
+   * The VMM that was attached last; null: none. It has ended when it is not alive, also if its pid is somebody's again.
+   */
   readonly vmm: { readonly pid: number; readonly isAlive: boolean } | null
   /** Whether an `apply()` has gone through. */
   readonly isApplied: boolean

@@ -30,6 +30,11 @@ export interface SandboxOptions extends ActOptions {
   readonly stateDir?: string | undefined
   /** How long to wait for another process that works on this sandbox, in milliseconds. @default 10000 */
   readonly lockTimeoutMs?: number | undefined
+  /**
+   * How long the kernel may take over a write for which it reclaims or migrates memory, in milliseconds; `Infinity`: as
+   * long as it takes. Beyond that it is `ERR_VMCG_TIMEOUT`. @default 30000
+   */
+  readonly writeTimeoutMs?: number | undefined
   /** A pino logger, or one of its shape. @default silent; pino on stderr at the level in `VMCG_LOG` */
   readonly logger?: Logger | undefined
 }

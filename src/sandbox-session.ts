@@ -54,12 +54,14 @@ export class SandboxSession {
   readonly paths: SandboxPaths
   readonly #host: Host
   readonly #store: SandboxStore
+  readonly #writeTimeoutMs: number | undefined
   readonly #roots = new Roots()
   #state: SandboxState
 
-  constructor(host: Host, store: SandboxStore, state: SandboxState) {
+  constructor(host: Host, store: SandboxStore, state: SandboxState, writeTimeoutMs?: number) {
     this.#host = host
     this.#store = store
+    this.#writeTimeoutMs = writeTimeoutMs
     this.#state = state
     this.paths = sandboxPaths(state)
   }
@@ -296,7 +298,13 @@ export class SandboxSession {
 
   #executor(): StageExecutor {
     const remember = (standstill: Standstill | null) => this.#save({ standstill })
-    return sessionExecutor({ host: this.#host, roots: this.#roots, store: this.#store, remember })
+    return sessionExecutor({
+      host: this.#host,
+      roots: this.#roots,
+      store: this.#store,
+      writeTimeoutMs: this.#writeTimeoutMs,
+      remember,
+    })
   }
 
   close(): void {

@@ -1,7 +1,9 @@
 import type { SandboxPaths } from './plan/desired'
 import type { SandboxState } from './state/state-file'
 
-/** A sandbox as `console.log` shows it: its cgroups as a tree, with what is in force in each. Nothing is read for it. */
+/**
+ * A sandbox as `console.log` shows it: its cgroups as a tree, with what is in force in each. Nothing is read for it.
+ */
 export function sandboxTree(state: SandboxState, paths: SandboxPaths, isOpen: boolean): string {
   const { cpu } = state.applied ?? {}
   const vmm = state.processes.find(({ role }) => role === 'vmm')

@@ -77,8 +77,8 @@ export class Sandbox {
 
   /**
    * Takes up a sandbox that another object has left, in this process or in one that ended, however it ended. Its
-   * containers are those of the last `apply()` that went through, so that the next one has nothing to do, or brings back
-   * what an interrupted one has changed. The hypervisor has to be attached again before threads are placed.
+   * containers are those of the last `apply()` that went through, so that the next one has nothing to do, or brings
+   * back what an interrupted one has changed. The hypervisor has to be attached again before threads are placed.
    *
    * @throws `ERR_VMCG_DESTROYED` when there is none of this id and parent in the state directory;
    *   `ERR_VMCG_INVALID_ID`, `ERR_VMCG_INVALID_PATH` (parent), `ERR_VMCG_STATE`, `ERR_VMCG_BUSY`.
@@ -100,8 +100,8 @@ export class Sandbox {
   }
 
   /**
-   * All sandboxes with a state in the directory, sorted by parent and id, whoever made them. Writes nothing and takes no
-   * lock. A file that cannot be read comes last, as `{ error }`: it hides no other, and may be some sandbox's.
+   * All sandboxes with a state in the directory, sorted by parent and id, whoever made them. Writes nothing and takes
+   * no lock. A file that cannot be read comes last, as `{ error }`: it hides no other, and may be some sandbox's.
    *
    * @throws `ERR_VMCG_STATE` for a state directory that others could write to.
    */

@@ -12,13 +12,16 @@ export interface WritingSession {
   readonly host: Host
   readonly roots: Roots
   readonly store: SandboxStore
+  /** @default DEFAULT_DEADLINE_MS */
+  readonly writeTimeoutMs: number | undefined
   readonly remember: (standstill: Standstill | null) => Promise<void>
 }
 
 /** Writes to the kernel for a session: the lock stays while the kernel is at it, and what is frozen is remembered. */
-export function sessionExecutor({ host, roots, store, remember }: WritingSession): StageExecutor {
+export function sessionExecutor(session: WritingSession): StageExecutor {
+  const { host, roots, store, writeTimeoutMs: deadlineMs = DEFAULT_DEADLINE_MS, remember } = session
   const onOverdue = (work: Promise<unknown>) => store.keepLockedUntil(work)
-  return standingStill(kernelExecutor(roots, { deadlineMs: DEFAULT_DEADLINE_MS, onOverdue }), {
+  return standingStill(kernelExecutor(roots, { deadlineMs, onOverdue }), {
     begin: async (operation, writes, options) => {
       await remember(standstillFor(operation, writes))
       await freeze(roots, host.hierarchies, operation.path, options)

@@ -17,6 +17,7 @@ import type { SandboxState } from './state/state-file'
 export interface GateOptions extends ActOptions {
   readonly stateDir?: string | undefined
   readonly lockTimeoutMs?: number | undefined
+  readonly writeTimeoutMs?: number | undefined
   readonly logger?: Logger | undefined
   /** Only take up what is there. @default false */
   readonly mustExist?: boolean | undefined
@@ -71,7 +72,7 @@ export class SessionGate {
       }
       if (stored !== undefined && stored.hasLeaf !== key.hasLeaf) throw otherKind(stored)
       const state = stored === undefined ? store.fresh(key) : withTakenOver(stored, key.takenOver ?? [])
-      const session = new SandboxSession(host, store, state)
+      const session = new SandboxSession(host, store, state, options.writeTimeoutMs)
       try {
         await session.endStandstill()
         const begun = await begin(new SessionGate(session, store, options))
@@ -100,8 +101,8 @@ export class SessionGate {
   /** Behind the calls before it, with the state as it is on disk, but without the lock: for what only looks. */
   async look<T>(options: ActOptions, look: () => Promise<T>): Promise<T> {
     checkActOptions(options)
+    this.refuseClosed()
     return this.#queue.run(async () => {
-      this.refuseClosed()
       await this.session.reload()
       return look()
     }, options.signal)
@@ -135,11 +136,15 @@ export class SessionGate {
     })
   }
 
-  /** Releases the descriptors, and what `release` releases. Safe to call twice. */
+  /**
+   * Refuses new calls at once, waits for those made before, then releases the descriptors and what `release` releases.
+   * Safe to call twice.
+   */
   close(release: () => Promise<void> = async () => undefined): Promise<void> {
+    const isFirst = !this.#isClosed
+    this.#isClosed = true
     return this.#queue.run(async () => {
-      if (this.#isClosed) return
-      this.#isClosed = true
+      if (!isFirst) return
       this.session.close()
       await release()
     })
@@ -154,11 +159,10 @@ export class SessionGate {
     return report
   }
 
-  #locked<T>(options: ActOptions, act: (lock: HeldLock) => Promise<T>): Promise<T> {
-    return this.#queue.run(() => {
-      this.refuseClosed()
-      return this.#store.locked({ timeoutMs: this.#lockTimeoutMs, signal: options.signal }, act)
-    }, options.signal)
+  async #locked<T>({ signal }: ActOptions, act: (lock: HeldLock) => Promise<T>): Promise<T> {
+    this.refuseClosed()
+    const lock = { timeoutMs: this.#lockTimeoutMs, signal }
+    return this.#queue.run(() => this.#store.locked(lock, act), signal)
   }
 }
 

@@ -71,8 +71,8 @@ function readEvents(path: string): CgroupEvents {
 const LOOK_EVERY_MS = 10
 
 /**
- * Calls back after each change of a file of the kernel's. A host can be out of inotify instances and watches; then it is
- * called every now and then.
+ * Calls back after each change of a file of the kernel's. A host can be out of inotify instances and watches; then it
+ * is called every now and then.
  *
  * @returns what ends it.
  */

@@ -3,7 +3,7 @@ import type { Plan, Stage, WriteKnob } from '../plan/operations'
 
 /** What to do about a write that the kernel does not come back from in time. */
 export interface Deadline {
-  /** In milliseconds. */
+  /** In milliseconds; what a timer cannot count (24.8 days) is none. */
   readonly deadlineMs: number
   /** Told of work that goes on after it was given up: nobody else may begin until that has ended. */
   readonly onOverdue: (work: Promise<unknown>) => void
@@ -25,6 +25,7 @@ export async function withinDeadline<T>(
 ): Promise<T> {
   const controller = new AbortController()
   const work = begin(controller.signal)
+  if (deadlineMs > LONGEST_TIMER_MS) return work
   let timer: NodeJS.Timeout | undefined
   let isSettled = false
   const overdue = new Promise<never>((_resolve, reject) => {
@@ -62,10 +63,13 @@ function timeout(
       syscall: 'write',
       path: knobs[0],
       value: first?.value,
-      hint: 'it is reclaiming or migrating memory; wait until that has ended, then apply() again',
+      hint: 'it is reclaiming or migrating memory: apply() again when that has ended, or give it a longer writeTimeoutMs',
     },
   )
 }
+
+/** A longer timer goes off at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** The stages of a plan that can block are given this long unless somebody says otherwise. */
 export const DEFAULT_DEADLINE_MS = 30_000

@@ -84,8 +84,8 @@ export async function freeze(
 /**
  * Lets a cgroup go on; does no harm where it was not frozen.
  *
- * @throws `ERR_VMCG_BUSY` naming the cgroup above it that holds it frozen, or when somebody else froze it again. Else as
- *   {@link freezerState}.
+ * @throws `ERR_VMCG_BUSY` naming the cgroup above it that holds it frozen, or when somebody else froze it again. Else
+ *   as {@link freezerState}.
  */
 export async function thaw(
   roots: Roots,
@@ -195,8 +195,8 @@ async function refuseOwnCgroup(cgroup: FreezerCgroup, options: SubmitOptions): P
 
 /**
  * Thaws, and tells who was in the way. The kernel does not name those that it could not stop, and shows the frozen as
- * `D`. So while it tries, whoever is not in `D` runs on; and who is in `D` still after the thaw was so before, in a sleep
- * that cannot be frozen.
+ * `D`. So while it tries, whoever is not in `D` runs on; and who is in `D` still after the thaw was so before, in a
+ * sleep that cannot be frozen.
  */
 async function threadsThatRunOn(
   cgroup: FreezerCgroup,

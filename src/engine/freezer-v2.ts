@@ -23,8 +23,8 @@ import { type ThreadState, threadStates } from './thread-states'
  * Reads whether a cgroup is frozen. Threads that were stopped by a signal or a tracer count as frozen.
  *
  * @param path Below the mount point, such as `'/kata/vm1'`; one with threaded cgroups below it is frozen with them.
- * @throws `ERR_VMCG_NO_CONTROLLER` where v2 is not mounted; `ERR_VMCG_INVALID_PATH` for the root, which cannot be frozen;
- *   `ENOENT` for a cgroup that is not there.
+ * @throws `ERR_VMCG_NO_CONTROLLER` where v2 is not mounted; `ERR_VMCG_INVALID_PATH` for the root, which cannot be
+ *   frozen; `ENOENT` for a cgroup that is not there.
  */
 export async function freezerState(
   roots: Roots,
@@ -65,8 +65,8 @@ export async function freeze(
 /**
  * Lets a cgroup go on; does no harm where it was not frozen.
  *
- * @throws `ERR_VMCG_BUSY` naming the cgroup above it that holds it frozen, or when somebody else froze it again. Else as
- *   {@link freezerState}.
+ * @throws `ERR_VMCG_BUSY` naming the cgroup above it that holds it frozen, or when somebody else froze it again. Else
+ *   as {@link freezerState}.
  */
 export async function thaw(
   roots: Roots,
@@ -85,8 +85,8 @@ export async function thaw(
 }
 
 /**
- * Freezes for the time that something takes which is better done while nothing moves. Tries for so long, without an error
- * for what does not stop. Not for a cgroup that this process is in.
+ * Freezes for the time that something takes which is better done while nothing moves. Tries for so long, without an
+ * error for what does not stop. Not for a cgroup that this process is in.
  */
 export async function tryFreeze(
   roots: Roots,
@@ -187,10 +187,10 @@ function unlessGone(error: unknown): true {
 }
 
 /**
- * The kernel's word is exact for a cgroup with none below it. One with others below, as a thread root is, it calls frozen
- * when they are, whatever its own threads do, or when its own are, whatever those below do: each of the two overwrites the
- * other (kernel/cgroup/freezer.c, cgroup_propagate_frozen and cgroup_update_frozen; so still in Linux 6.18). There the
- * threads themselves are looked at.
+ * The kernel's word is exact for a cgroup with none below it. One with others below, as a thread root is, it calls
+ * frozen when they are, whatever its own threads do, or when its own are, whatever those below do: each of the two
+ * overwrites the other (kernel/cgroup/freezer.c, cgroup_propagate_frozen and cgroup_update_frozen; so still in Linux
+ * 6.18). There the threads themselves are looked at.
  */
 async function standsStill(cgroup: FrozenCgroup, options: SubmitOptions): Promise<boolean> {
   const { roots, hierarchy, path } = cgroup
@@ -247,8 +247,8 @@ async function look(cgroup: FrozenCgroup, options: SubmitOptions): Promise<Froze
 }
 
 /**
- * Where a thread waits that the kernel counts as frozen: in the trap that the freezer sets, under the name of its caller
- * where the compiler has put the two together, or in vfork(2). Source: kernel/signal.c, kernel/fork.c,
+ * Where a thread waits that the kernel counts as frozen: in the trap that the freezer sets, under the name of its
+ * caller where the compiler has put the two together, or in vfork(2). Source: kernel/signal.c, kernel/fork.c,
  * cgroup_enter_frozen.
  */
 const FROZEN_IN: readonly string[] = ['do_freezer_trap', 'get_signal', 'wait_for_vfork_done', 'kernel_clone']
@@ -256,8 +256,8 @@ const FROZEN_IN: readonly string[] = ['do_freezer_trap', 'get_signal', 'wait_for
 const AT_REST: readonly string[] = ['T', 't', 'Z', 'X']
 
 /**
- * The kernel does not name those that it could not stop, but it tells where the others sleep; unless it tells us nothing of
- * the kind, and then any sleep may be a frozen one.
+ * The kernel does not name those that it could not stop, but it tells where the others sleep; unless it tells us
+ * nothing of the kind, and then any sleep may be a frozen one.
  */
 async function threadsThatRunOn(
   { roots, hierarchy, path }: FrozenCgroup,

@@ -6,7 +6,10 @@ import type { Roots, SubmitOptions } from './lane'
 
 export type { FreezeOptions, FreezerState } from './freezer-state'
 
-/** The freezer of v1 where it is mounted, even beside v2: that is where processes are then. Else v2, which always has one. */
+/**
+ * The freezer of v1 where it is mounted, even beside v2: that is where processes are then. Else v2, which always has
+ * one.
+ */
 function freezerOf(hierarchies: readonly Hierarchy[]): typeof v1 | typeof v2 {
   const hasV2 = hierarchies.some(({ version }) => version === 2)
   return v1.freezerHierarchy(hierarchies) === undefined && hasV2 ? v2 : v1
@@ -34,8 +37,8 @@ export function freezerState(
 }
 
 /**
- * Stops every thread in a cgroup and below it, and waits until it has. When that takes too long, and after an abort, the
- * cgroup is thawed.
+ * Stops every thread in a cgroup and below it, and waits until it has. When that takes too long, and after an abort,
+ * the cgroup is thawed.
  *
  * @throws `ERR_VMCG_BUSY` naming the threads that do not stop; the same, before anything is written, when this very
  *   process is inside. Else as {@link freezerState}.
@@ -52,8 +55,8 @@ export function freeze(
 /**
  * Lets a cgroup go on; does no harm where it was not frozen.
  *
- * @throws `ERR_VMCG_BUSY` naming the cgroup above it that holds it frozen, or when somebody else froze it again. Else as
- *   {@link freezerState}.
+ * @throws `ERR_VMCG_BUSY` naming the cgroup above it that holds it frozen, or when somebody else froze it again. Else
+ *   as {@link freezerState}.
  */
 export function thaw(
   roots: Roots,
@@ -65,8 +68,8 @@ export function thaw(
 }
 
 /**
- * Freezes for the time that something takes which is better done while nothing moves. Tries for so long, without an error
- * for what does not stop. Not for a cgroup that this process is in.
+ * Freezes for the time that something takes which is better done while nothing moves. Tries for so long, without an
+ * error for what does not stop. Not for a cgroup that this process is in.
  */
 export function tryFreeze(
   roots: Roots,
@@ -79,8 +82,8 @@ export function tryFreeze(
 }
 
 /**
- * Thaws what {@link tryFreeze} froze. On v1 who was killed meanwhile ends only now, so there it fails as {@link thaw} does
- * when a cgroup above holds this one frozen; v2 lets the killed end, and this does not ask.
+ * Thaws what {@link tryFreeze} froze. On v1 who was killed meanwhile ends only now, so there it fails as {@link thaw}
+ * does when a cgroup above holds this one frozen; v2 lets the killed end, and this does not ask.
  */
 export function release(roots: Roots, hierarchies: readonly Hierarchy[], path: string): Promise<void> {
   const freezer = freezerOf(hierarchies)

@@ -9,8 +9,8 @@ import { OpCode } from './native'
 const EOPNOTSUPP = 95
 
 /**
- * Has the kernel kill every process in a cgroup of v2 and below it, so that none can fork away, and waits until all have
- * ended. The cgroup is thawed afterwards; frozen ones end all the same.
+ * Has the kernel kill every process in a cgroup of v2 and below it, so that none can fork away, and waits until all
+ * have ended. The cgroup is thawed afterwards; frozen ones end all the same.
  *
  * @returns false where the kernel cannot: before Linux 5.14, for a threaded cgroup, for one that is not there.
  * @throws `ERR_VMCG_BUSY` naming those that are still there after five seconds; the kernel's error when it refuses;

@@ -12,18 +12,18 @@ export interface KillCgroupOptions extends SubmitOptions, Pick<KillOptions, 'kil
 const FREEZE_MS = 50
 
 /**
- * Sends SIGKILL to every process with a thread in a cgroup or below it, in any of the hierarchies, and waits until none is
- * left; frozen ones too. On v2 the kernel kills all of them at once. Elsewhere, for a threaded cgroup and before Linux
- * 5.14, the cgroup is frozen around each round of signals where it has a freezer, so that nobody can fork away from them,
- * nor end and leave its id to a stranger between the look and the signal. The cgroup is thawed afterwards, also when this
- * fails half-way.
+ * Sends SIGKILL to every process with a thread in a cgroup or below it, in any of the hierarchies, and waits until none
+ * is left; frozen ones too. On v2 the kernel kills all of them at once. Elsewhere, for a threaded cgroup and before
+ * Linux 5.14, the cgroup is frozen around each round of signals where it has a freezer, so that nobody can fork away
+ * from them, nor end and leave its id to a stranger between the look and the signal. The cgroup is thawed afterwards,
+ * also when this fails half-way.
  *
- * Any other `killSignal` is sent once to every process and not waited for; frozen ones get it when they are thawed, which
- * this does not do; on v2 those whom it ends, end at once.
+ * Any other `killSignal` is sent once to every process and not waited for; frozen ones get it when they are thawed,
+ * which this does not do; on v2 those whom it ends, end at once.
  *
  * @param path Below the mount points. Where it does not exist in a hierarchy nobody is killed there.
- * @throws as {@link killAll}; `ERR_VMCG_INVALID_PATH` for the root; on v1 `ERR_VMCG_BUSY` naming the cgroup when one above
- *   holds this one frozen: the signals are sent, and take effect when that one is thawed.
+ * @throws as {@link killAll}; `ERR_VMCG_INVALID_PATH` for the root; on v1 `ERR_VMCG_BUSY` naming the cgroup when one
+ *   above holds this one frozen: the signals are sent, and take effect when that one is thawed.
  */
 export async function killCgroup(
   roots: Roots,

@@ -101,7 +101,9 @@ export const OP_WORDS = 8
 export const RESULT_HEADER_WORDS = 4
 export const RESULT_OP_WORDS = 4
 
-/** `int32 tid, int32 nsTid (0: not asked for), uint32 flags (PF_*), uint32 reserved, float64 startTime (ticks), char comm[16]`. */
+/**
+ * `int32 tid, int32 nsTid (0: not asked for), uint32 flags (PF_*), uint32 reserved, float64 startTime (ticks), char comm[16]`.
+ */
 export const TASK_RECORD_BYTES = 40
 
 /**
@@ -126,7 +128,10 @@ function load(): NativeAddon {
 
 let addon: NativeAddon | undefined
 
-/** The addon, loaded at the first call. Throws `ERR_VMCG_NATIVE_ADDON` where it is missing or was built for another Node. */
+/**
+ * The addon, loaded at the first call. Throws `ERR_VMCG_NATIVE_ADDON` where it is missing or was built for another
+ * Node.
+ */
 export function native(): NativeAddon {
   addon ??= load()
   return addon

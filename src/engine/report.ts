@@ -18,7 +18,9 @@ export interface Report {
   readonly putBack: readonly MovedThread[]
   /** Threads that are not where they belong after the last look. */
   readonly left: readonly LeftThread[]
-  /** Limits that were set before and are lifted now, as `hierarchy:path knob`, with the device of a knob that has many. */
+  /**
+   * Limits that were set before and are lifted now, as `hierarchy:path knob`, with the device of a knob that has many.
+   */
   readonly unlimited: readonly string[]
   readonly warnings: readonly string[]
 }

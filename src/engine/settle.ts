@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { CgroupError, VmcgError } from '../errors'
+import { CgroupError, isVmcgError, VmcgError } from '../errors'
 import { type Desired, sandboxPaths } from '../plan/desired'
 import type { Observed } from '../plan/observed'
 import { knobValue } from '../plan/observed'
@@ -39,9 +39,10 @@ const MAX_WRITES = 2
  * die meanwhile, and somebody else may write. Threads that are not placed then are in the report; a limit that is not
  * in force is an error.
  *
- * @throws the first refusal of the kernel, with the report of what was done; the limits that were written before it
- *   in its stage are taken back. `ERR_VMCG_PLAN_STALE`; `ERR_VMCG_VERIFY` for a knob that reads differently from what
- *   was written twice, or at the last look. What planning throws.
+ * @throws the first refusal of the kernel; the limits that were written before it in its stage are taken back. What the
+ *   executor and a later look throw. Each with the report of what was done till then. `ERR_VMCG_PLAN_STALE`;
+ *   `ERR_VMCG_VERIFY` for a knob that reads differently from what was written twice, or at the last look. What planning
+ *   throws.
  */
 export async function settle(
   look: () => Promise<Look>,
@@ -60,13 +61,17 @@ export async function settle(
   for (let round = 1; round <= MAX_ROUNDS && !isEmptyPlan(now.plan); round += 1) {
     refuseUnkept(ledger, now.plan, now.observed, MAX_WRITES)
     const before = now
-    const { failed, outcomes } = await runStages(before, execute, ledger, options)
-    now = planned(
-      await lookAfter({ ...before, outcomes }, look, execute, {
-        identify: options.identify,
-        onPutBack: (done) => ledger.addPutBack(done),
-      }),
-    )
+    const tell = (error: unknown): never => {
+      if (isVmcgError(error) && error.report === undefined)
+        Object.assign(error, { report: ledger.report(before.plan) })
+      throw error
+    }
+    const { failed, outcomes } = await runStages(before, execute, ledger, options).catch(tell)
+    const putBack = {
+      identify: options.identify,
+      onPutBack: (done: readonly OperationOutcome[]) => ledger.addPutBack(done),
+    }
+    now = planned(await lookAfter({ ...before, outcomes }, look, execute, putBack).catch(tell))
     if (failed !== undefined) {
       // Somebody else may have written in between: worth one more try, unless a fresh look gives the same stage again.
       const isSame = isDeepStrictEqual(stageNamed(now.plan, failed.stage.name), failed.stage)

@@ -5,7 +5,9 @@ import { OpCode } from './native'
 export interface ThreadState {
   readonly tid: number
   readonly name: string
-  /** One letter: `R` running, `S` sleeping, `D` in a sleep that signals do not end, as which frozen threads show too. */
+  /**
+   * One letter: `R` running, `S` sleeping, `D` in a sleep that signals do not end, as which frozen threads show too.
+   */
   readonly state: string
   /** The kernel function that it waits in; empty where it waits in none, or where we may not know. */
   readonly waitsIn: string

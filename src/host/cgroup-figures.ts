@@ -102,11 +102,16 @@ export interface Stall {
 export interface ResourcePressure {
   /** Some thread waited. */
   readonly some: Stall
-  /** None of those that had something to do got anywhere; null where the kernel does not tell it (cpu before Linux 5.13). */
+  /**
+   * None of those that had something to do got anywhere; null where the kernel does not tell it (cpu before Linux
+   * 5.13).
+   */
   readonly full: Stall | null
 }
 
-/** What threads of a cgroup, or of one below it, had to wait for. A member is null where the kernel does not watch it. */
+/**
+ * What threads of a cgroup, or of one below it, had to wait for. A member is null where the kernel does not watch it.
+ */
 export interface PressureStats {
   readonly cpu: ResourcePressure | null
   readonly memory: ResourcePressure | null
@@ -130,8 +135,8 @@ export interface BlockDeviceStats {
 }
 
 /**
- * What a cgroup uses; the same shape and units on v1 and v2. A member is null where its controller is not mounted or not
- * enabled for the cgroup, and where the cgroup is not there.
+ * What a cgroup uses; the same shape and units on v1 and v2. A member is null where its controller is not mounted or
+ * not enabled for the cgroup, and where the cgroup is not there.
  */
 export interface CgroupStats {
   readonly cpu: CpuStats | null

@@ -20,8 +20,8 @@ const EOPNOTSUPP = 95
 
 /**
  * Reads what a cgroup uses, in one batch: the figures of different controllers are as close to one moment as can be.
- * Each comes from the hierarchy that has its controller; CPU time, which v2 tells without one, from v1 where that has it.
- * What the kernel has no figure for is null.
+ * Each comes from the hierarchy that has its controller; CPU time, which v2 tells without one, from v1 where that has
+ * it. What the kernel has no figure for is null.
  *
  * @param hierarchies those that the cgroup's processes are in.
  * @param path Below the mount points.

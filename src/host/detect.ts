@@ -13,7 +13,9 @@ export interface Host {
   readonly kernel: string
   /** True when the effective user id is 0, in whatever user namespace this process runs. */
   readonly isRoot: boolean
-  /** Controllers that are mounted where this user may not make the cgroup in question; undefined for the host's root. */
+  /**
+   * Controllers that are mounted where this user may not make the cgroup in question; undefined for the host's root.
+   */
   readonly withheld?: readonly string[] | undefined
 }
 
@@ -58,7 +60,9 @@ export function detectHost(options: DetectHostOptions = {}): Host {
   })
 }
 
-/** The hierarchies in words, for messages: `'cpu at /sys/fs/cgroup/cpu, unified (hugetlb) at /sys/fs/cgroup/unified'`. */
+/**
+ * The hierarchies in words, for messages: `'cpu at /sys/fs/cgroup/cpu, unified (hugetlb) at /sys/fs/cgroup/unified'`.
+ */
 export function describeHierarchies(host: Pick<Host, 'hierarchies'>): string {
   if (host.hierarchies.length === 0) return 'none'
   return host.hierarchies

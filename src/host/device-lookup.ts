@@ -31,7 +31,9 @@ const DEVICE_TYPES: ReadonlyMap<number, 'b' | 'c'> = new Map([
 
 const WORDS_PER_PATH = 4
 
-/** Looks the paths up, all by one call, following symbolic links. A path must not hold NUL. Failures are in the result. */
+/**
+ * Looks the paths up, all by one call, following symbolic links. A path must not hold NUL. Failures are in the result.
+ */
 export function lookUpDevices(paths: readonly string[]): FoundFile[] {
   if (paths.length === 0) return []
   const words = new Int32Array(paths.length * WORDS_PER_PATH)

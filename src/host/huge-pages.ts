@@ -9,7 +9,8 @@ const UNITS = [
  * The sizes of huge pages that this kernel has, as it names them in the files of a cgroup: `['2MB', '1GB']`, from the
  * smallest up; none where it has none. One small directory, read synchronously: it is the host's and never blocks.
  *
- * Source: kernel, Documentation/admin-guide/mm/hugetlbpage.rst (/sys/kernel/mm/hugepages); mm/hugetlb_cgroup.c, mem_fmt.
+ * Source: kernel, Documentation/admin-guide/mm/hugetlbpage.rst (/sys/kernel/mm/hugepages); mm/hugetlb_cgroup.c,
+ * mem_fmt.
  */
 export function hugePageSizes(directory = '/sys/kernel/mm/hugepages'): readonly string[] {
   return namesIn(directory)

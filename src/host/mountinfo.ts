@@ -2,7 +2,10 @@
 export interface Mount {
   readonly id: number
   readonly parentId: number
-  /** The directory of the file system that is seen at the mount point: `/` unless it is a bind mount or a namespace's view. */
+  /**
+   * The directory of the file system that is seen at the mount point: `/` unless it is a bind mount or a namespace's
+   * view.
+   */
   readonly root: string
   /** Relative to the root directory of the process that was asked. */
   readonly mountPoint: string

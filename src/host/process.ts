@@ -60,7 +60,10 @@ export function readStartTime(pid: number, procRoot = DEFAULT_PROC): number | un
   return ofProcess(procRoot, pid, 'stat', (path) => startTimeOf(readText(path)))
 }
 
-/** A field of proc_pid_stat(5), counted from 1. Field 2, the name in parentheses, may itself hold spaces and parentheses. */
+/**
+ * A field of proc_pid_stat(5), counted from 1. Field 2, the name in parentheses, may itself hold spaces and
+ * parentheses.
+ */
 function statField(stat: string, field: number): string | undefined {
   const fields = stat
     .slice(stat.lastIndexOf(')') + 1)

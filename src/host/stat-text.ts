@@ -21,8 +21,8 @@ export function parseMax(text: string): number | null {
 }
 
 /**
- * The texts of `pids.current` and `pids.max`, which are the same on v1 and v2. The root has a number of processes on newer
- * v1 kernels only, and never a limit.
+ * The texts of `pids.current` and `pids.max`, which are the same on v1 and v2. The root has a number of processes on
+ * newer v1 kernels only, and never a limit.
  */
 export function parsePids(current: string | undefined, max: string | undefined): PidsStats | null {
   return current === undefined ? null : { current: Number(current), limit: parseMax(max ?? 'max') }

@@ -2,7 +2,9 @@ import { badArgument, hasMethods } from '../model/argument'
 
 /** The threads of a running VM that have a role of their own, by the ids the host's kernel knows them by. */
 export interface HypervisorThreads {
-  /** cpu index → host tid. Gaps are normal after a hot-unplug; several vCPUs may share one thread (TCG `thread=single`). */
+  /**
+   * cpu index → host tid. Gaps are normal after a hot-unplug; several vCPUs may share one thread (TCG `thread=single`).
+   */
   readonly vcpus: ReadonlyMap<number, number>
   /** iothread id → host tid. */
   readonly iothreads: ReadonlyMap<string, number>

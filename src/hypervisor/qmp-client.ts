@@ -109,8 +109,8 @@ export class QmpClient {
    *
    * @returns what QMP returned, `{}` for a command without a result
    * @throws QmpCommandError `ERR_VMCG_QMP_COMMAND` when the VMM refuses; QmpError `ERR_VMCG_QMP_CLOSED` when the
-   * connection ends first, `ERR_VMCG_QMP_TIMEOUT` (which closes it), `ERR_VMCG_QMP_PROTOCOL`; `ERR_VMCG_INVALID_ARGUMENT`;
-   * `signal.reason` when aborted
+   * connection ends first, `ERR_VMCG_QMP_TIMEOUT` (which closes it), `ERR_VMCG_QMP_PROTOCOL`;
+   * `ERR_VMCG_INVALID_ARGUMENT`; `signal.reason` when aborted
    */
   async execute(command: string, args?: QmpObject, options: QmpCallOptions = {}): Promise<unknown> {
     checkText('a command', command)

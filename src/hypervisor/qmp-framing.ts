@@ -33,7 +33,8 @@ export class QmpFramer {
 
   /**
    * @param chunk the next bytes of the stream, any number of them; not kept
-   * @returns the objects that end in this chunk, parsed, in their order; to be iterated to the end, before the next call
+   * @returns the objects that end in this chunk, parsed, in their order; to be iterated to the end, before the next
+   *   call
    * @throws QmpError `ERR_VMCG_QMP_PROTOCOL`, when the iteration comes to what is no JSON object, or is one above
    * 16 MiB. The stream is then of no further use.
    */

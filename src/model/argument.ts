@@ -50,6 +50,12 @@ export function checkOptionalText(name: string, value: unknown): void {
   if (value !== undefined) checkText(name, value)
 }
 
+/** @throws `ERR_VMCG_INVALID_ARGUMENT` for what is neither a number of 0 or more (`Infinity` is one) nor absent. */
+export function checkOptionalMs(name: string, value: unknown): void {
+  if (value === undefined || (typeof value === 'number' && value >= 0)) return
+  throw badArgument(name, 'a number of milliseconds, 0 or more', value)
+}
+
 /** @throws `ERR_VMCG_INVALID_ARGUMENT` for what is neither true, false nor absent. */
 export function checkOptionalBoolean(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'boolean') throw badArgument(name, 'true or false', value)

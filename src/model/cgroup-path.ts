@@ -35,9 +35,9 @@ export interface NormalizeCgroupPathOptions {
  *
  * @param path OCI `linux.cgroupsPath`, such as `'/pods/pod1/sandbox'`, `'sandbox'` or `'system.slice:vmcg:sandbox'`.
  * @returns Without repeated slashes, `.` and `..`: `a/../b` is `b`.
- * @throws `ERR_VMCG_INVALID_PATH` for a path that leads out of its root, names no cgroup (empty, `/`, `.`), has a NUL, a
- *   newline or a name of a kernel file, is too long for the kernel, or is half of a systemd path; and, with `systemd`,
- *   for a path that is not of that form.
+ * @throws `ERR_VMCG_INVALID_PATH` for a path that leads out of its root, names no cgroup (empty, `/`, `.`), has a NUL,
+ *   a newline or a name of a kernel file, is too long for the kernel, or is half of a systemd path; and, with
+ *   `systemd`, for a path that is not of that form.
  *
  * Source: Kata, virtcontainers/pkg/cgroups (ValidCgroupPath), which drops a `..` at the root and adds the prefix again
  * at each call; both are mended here.

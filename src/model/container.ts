@@ -145,8 +145,8 @@ export function containerResources(container: ContainerConfig): ContainerResourc
 /**
  * A frozen copy of OCI `linux.resources`; `{}` for undefined.
  *
- * @throws `ERR_VMCG_INVALID_SPEC` for what does not fit the OCI specification, with the JSON path below the resources, as
- *   in `linux.resources is invalid: /cpu/quota must be integer`.
+ * @throws `ERR_VMCG_INVALID_SPEC` for what does not fit the OCI specification, with the JSON path below the resources,
+ *   as in `linux.resources is invalid: /cpu/quota must be integer`.
  */
 export function checkedResources(resources: LinuxResources | undefined): LinuxResources {
   if (resources === undefined) return Object.freeze({})

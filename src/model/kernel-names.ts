@@ -1,6 +1,7 @@
 /**
  * Every controller of cgroup v1 and v2, also those that only other kernels have. Source: kernel,
- * include/linux/cgroup_subsys.h and the legacy and default file lists of each controller; `irq` has a pressure file only.
+ * include/linux/cgroup_subsys.h and the legacy and default file lists of each controller; `irq` has a pressure file
+ * only.
  */
 const CONTROLLERS = [
   'blkio',

@@ -1,5 +1,6 @@
 import { newKnobValue } from '../model/resources/echo'
 import { controllerNames } from '../model/unified'
+import { newPrograms } from './device-programs'
 import type { KnobState, ObservedCgroup, ObservedHierarchy } from './observed'
 import { childrenOf, knobValue, parentPath } from './observed'
 
@@ -24,6 +25,7 @@ export function newCgroupV2(cgroups: Cgroups, path: string): ObservedCgroup {
   const enabled = controllerNames(knobValue(parent, SUBTREE_CONTROL))
   const type = knobValue(parent, TYPE)
   const isInThreads = type === 'threaded' || type === 'domain threaded'
+  const programs = newPrograms(parent?.devicePrograms)
   const own = {
     [TYPE]: isInThreads ? 'domain invalid' : 'domain',
     [SUBTREE_CONTROL]: '',
@@ -33,6 +35,7 @@ export function newCgroupV2(cgroups: Cgroups, path: string): ObservedCgroup {
     owner: null,
     tids: [],
     pids: [],
+    ...(programs && { devicePrograms: programs }),
     knobs: {
       ...Object.fromEntries(knobNames(parent).map((knob) => [knob, ABSENT])),
       ...knobsOf(parent, enabled),

@@ -9,8 +9,8 @@ const LISTS = [
 ] as const
 
 /**
- * A cpuset of v2 takes CPUs and memory nodes that the cgroup above does not have, and silently does without them, or with
- * all of the parent's where none is left: that is refused before it is written.
+ * A cpuset of v2 takes CPUs and memory nodes that the cgroup above does not have, and silently does without them, or
+ * with all of the parent's where none is left: that is refused before it is written.
  *
  * @param parent Path of the cgroup above ours; the nearest one whose effective lists can be read counts.
  * @throws `ERR_VMCG_OUT_OF_RANGE`.

@@ -8,9 +8,10 @@ import type { PlanBuilder } from './plan-builder'
 import { whileStandingStill } from './stand-still'
 
 /**
- * Plans the differences between what `devices.list` says and what the rules mean. Where there are no rules any more, and
- * vmcg has written some before, the cgroup gets what its parent allows. Where there never were any, nothing is planned.
- * The first rules of a cgroup with processes in it are written while these stand still: they begin by denying everything.
+ * Plans the differences between what `devices.list` says and what the rules mean. Where there are no rules any more,
+ * and vmcg has written some before, the cgroup gets what its parent allows. Where there never were any, nothing is
+ * planned. The first rules of a cgroup with processes in it are written while these stand still: they begin by denying
+ * everything.
  *
  * @throws `ERR_VMCG_UNSUPPORTED` for rules that the kernel's device controller cannot express.
  */

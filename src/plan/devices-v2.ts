@@ -15,9 +15,9 @@ import {
 import { ownProgram } from './remembered-program'
 
 /**
- * Plans the device program of the sandbox's v2 cgroup: loaded where there is none of ours, in the place of ours where the
- * rules have changed, taken off where there are no rules any more. The same rules plan nothing. Programs of others are
- * left alone: the kernel grants what all of them grant. Rules that allow everything need no program.
+ * Plans the device program of the sandbox's v2 cgroup: loaded where there is none of ours, in the place of ours where
+ * the rules have changed, taken off where there are no rules any more. The same rules plan nothing. Programs of others
+ * are left alone: the kernel grants what all of them grant. Rules that allow everything need no program.
  *
  * It belongs at the end of its stage: what was written before it is taken back when it fails, and it itself is not.
  *

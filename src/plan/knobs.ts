@@ -14,11 +14,11 @@ import { CORE, controllerOf, resourcesOn, type Version, versionsIn } from './ver
 
 /**
  * Plans the knobs of our own cgroups, from the top: what the containers ask for is written, what vmcg has set before
- * and nobody asks for any more is lifted, what vmcg never set is left alone. Each controller is used where it lives. The
- * order within a cgroup is that of `resourceWrites`. CPU lists of v1 and devices have rules of their own.
+ * and nobody asks for any more is lifted, what vmcg never set is left alone. Each controller is used where it lives.
+ * The order within a cgroup is that of `resourceWrites`. CPU lists of v1 and devices have rules of their own.
  *
- * @throws what `resourceWrites` throws; `ERR_VMCG_NO_CONTROLLER` for a limit whose controller the sandbox does not have;
- *   `ERR_VMCG_OUT_OF_RANGE` for CPUs or memory nodes that the parent does not have.
+ * @throws what `resourceWrites` throws; `ERR_VMCG_NO_CONTROLLER` for a limit whose controller the sandbox does not
+ *   have; `ERR_VMCG_OUT_OF_RANGE` for CPUs or memory nodes that the parent does not have.
  */
 export function planKnobs(builder: PlanBuilder, desired: Desired): void {
   const versionOf = versionsIn(builder.hierarchies)
@@ -99,9 +99,9 @@ const QUOTA = 'cpu.cfs_quota_us'
 const PERIOD = 'cpu.cfs_period_us'
 
 /**
- * What was written to the knobs of a cgroup before, for `resourceWrites` to lift. Not v1 cpusets and devices, which follow
- * their parents, and not the period beside a quota that somebody else has set: another period would be another limit.
- * Else it goes with the quota, or the next quota without a period would be one per what was asked for long ago.
+ * What was written to the knobs of a cgroup before, for `resourceWrites` to lift. Not v1 cpusets and devices, which
+ * follow their parents, and not the period beside a quota that somebody else has set: another period would be another
+ * limit. Else it goes with the quota, or the next quota without a period would be one per what was asked for long ago.
  */
 function previousWrites(
   { path, resources }: OwnCgroup,

@@ -17,9 +17,9 @@ export interface NeededController {
 const ALL_ON_V1: VersionOf = () => 1
 
 /**
- * The controllers that a sandbox needs, each on the version where it lives: `cpu` always; `cpuacct`, where it is mounted,
- * for the usage of each role; the others only when a container asks for what they do, or did so before. Device rules are
- * a controller's on v1 only.
+ * The controllers that a sandbox needs, each on the version where it lives: `cpu` always; `cpuacct`, where it is
+ * mounted, for the usage of each role; the others only when a container asks for what they do, or did so before. Device
+ * rules are a controller's on v1 only.
  *
  * @param versionOf Where the host has each controller. @default all on v1
  */

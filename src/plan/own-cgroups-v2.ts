@@ -8,9 +8,9 @@ const DEFAULT_WEIGHT = 100
 const MAX_WEIGHT = 10_000
 
 /**
- * Which of our cgroups of v2 gets what. With a leaf, `cpu.max`, its burst and the cpuset hold back the vCPU threads only,
- * whether a field or `unified` asks for them. Everything else is the sandbox's: its weight against other sandboxes, and so
- * `cpu.idle`, and what only whole processes can be counted by.
+ * Which of our cgroups of v2 gets what. With a leaf, `cpu.max`, its burst and the cpuset hold back the vCPU threads
+ * only, whether a field or `unified` asks for them. Everything else is the sandbox's: its weight against other
+ * sandboxes, and so `cpu.idle`, and what only whole processes can be counted by.
  *
  * As on v1 the weight of the leaf is that of a thread for each vCPU thread.
  *

@@ -22,7 +22,8 @@ function directory({ mountPoint, chain }: ProgramPlace, path = chain[0]?.path ??
 /**
  * The programs that are attached to the cgroup.
  *
- * @throws `ERR_VMCG_NO_CAPABILITY` where this process may not ask for them, `ERR_VMCG_UNSUPPORTED` where the kernel has none.
+ * @throws `ERR_VMCG_NO_CAPABILITY` where this process may not ask for them, `ERR_VMCG_UNSUPPORTED` where the kernel has
+ *   none.
  */
 export function readPrograms(place: ProgramPlace): readonly ObservedProgram[] {
   const programs = place.chain[0]?.programs

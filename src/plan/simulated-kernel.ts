@@ -156,7 +156,9 @@ function bandwidthErrno(hierarchy: ObservedHierarchy, path: string, knob: string
   return isSchedulable ? 0 : EINVAL
 }
 
-/** The CPUs that a cgroup itself allows; one without a quota allows what its parent does, so it never stands above it. */
+/**
+ * The CPUs that a cgroup itself allows; one without a quota allows what its parent does, so it never stands above it.
+ */
 function ratio(hierarchy: ObservedHierarchy, path: string): number {
   const cgroup = hierarchy.cgroups[path]
   const quota = Number(knobValue(cgroup, 'cpu.cfs_quota_us') ?? -1)

@@ -39,11 +39,12 @@ export interface Unnoticed {
 
 /**
  * Has the processes of a cgroup stand still while `write` adds its operations: the v1 freezer holds them, in its cgroup
- * of the same path. Nothing is frozen where nobody is inside, or where somebody has frozen the cgroup already: it stays so.
+ * of the same path. Nothing is frozen where nobody is inside, or where somebody has frozen the cgroup already: it stays
+ * so.
  *
- * Where they cannot be held the writes are planned all the same, with a warning: no v1 freezer is used (that of cgroup v2
- * holds a process by its v2 cgroup, which is not ours); somebody has taken processes out of the freezer's cgroup; or this
- * very process is inside, which could not thaw itself.
+ * Where they cannot be held the writes are planned all the same, with a warning: no v1 freezer is used (that of cgroup
+ * v2 holds a process by its v2 cgroup, which is not ours); somebody has taken processes out of the freezer's cgroup; or
+ * this very process is inside, which could not thaw itself.
  */
 export function whileStandingStill(builder: PlanBuilder, cgroup: Unnoticed, write: () => void): void {
   const { hierarchy, path } = cgroup

@@ -17,7 +17,8 @@ export function versionsIn(
  * The part of resources that is for the hierarchies of one version: on a hybrid host each controller is used where it
  * lives.
  *
- * @param otherwise whose part those are that have no controller here, so that they are refused there; undefined: nobody's.
+ * @param otherwise whose part those are that have no controller here, so that they are refused there; undefined:
+ *   nobody's.
  */
 export function resourcesOn(
   version: Version,

@@ -8,8 +8,8 @@ import { readState, type SandboxState } from './state-file'
 const STATE_FILE = /^[0-9a-f]{32}\.json$/
 
 /**
- * Every state in a directory, by file name, without its lock: a state is replaced as a whole, so that each one is whole.
- * One that cannot be read is its error, and hides no other. A directory that is not there has none.
+ * Every state in a directory, by file name, without its lock: a state is replaced as a whole, so that each one is
+ * whole. One that cannot be read is its error, and hides no other. A directory that is not there has none.
  *
  * @throws `ERR_VMCG_STATE` for a directory that others could write to, or that cannot be read.
  */

@@ -64,7 +64,8 @@ describeWith(['root', 'cgroup-v1', 'python'], 'a memory limit', () => {
         hint: expect.stringContaining('memory.usage_in_bytes'),
       })
       delays.disable()
-      // In nanoseconds. Far above what a busy host does to a loop that is free, far below a lane that blocks it for good.
+      // In nanoseconds. Far above what a busy host does to a loop that is free, far below a lane that blocks it for
+      // good.
       expect(delays.max).toBeLessThan(5e9)
       expect(limit()).toBe(400 * MB)
       expect(bench.read('pids', 'pids.max')).toBe('max')

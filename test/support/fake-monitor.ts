@@ -14,7 +14,9 @@ export interface FakeMonitor {
   close(): Promise<void>
 }
 
-/** A server on a unix socket of its own that does to each client whatever the test wants: for faults that no QEMU has. */
+/**
+ * A server on a unix socket of its own that does to each client whatever the test wants: for faults that no QEMU has.
+ */
 export async function fakeMonitor(serve: (client: Socket) => void): Promise<FakeMonitor> {
   const folder = mkdtempSync(join(tmpdir(), 'vmcg-test-qmp-'))
   const path = join(folder, 'qmp.sock')

@@ -20,8 +20,8 @@ const KERNEL_WRITES: readonly number[] = [
 
 /**
  * Has this process take so many steps and no more, counted from now on; `end` is called after the last one, and nothing
- * after it happens. A step is one write(2), mkdir, rmdir or setxattr below a cgroup mount (each id that is moved is one),
- * or one open for writing, write, rename or unlink of the files of a state. To be called before vmcg's first use.
+ * after it happens. A step is one write(2), mkdir, rmdir or setxattr below a cgroup mount (each id that is moved is
+ * one), or one open for writing, write, rename or unlink of the files of a state. To be called before vmcg's first use.
  */
 export function endAfter(steps: number, end: () => void): void {
   let left = steps

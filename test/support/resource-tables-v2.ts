@@ -327,6 +327,7 @@ export const REFUSALS_V2: readonly RefusalRow[] = [
   refusedValue('memory.high', '', 'ERR_VMCG_INVALID_ARGUMENT', /unified\.memory\.high "" is empty/),
   refusedValue('memory.high', '1M\n2M', 'ERR_VMCG_INVALID_ARGUMENT', /several lines/),
   refusedValue('memory.high', 'lots', 'ERR_VMCG_INVALID_ARGUMENT', /"lots" is malformed/),
+  refusedValue('memory.high', '16E', 'ERR_VMCG_OUT_OF_RANGE', /16E.* is beyond/),
   refusedValue('memory.high', '-1', 'ERR_VMCG_INVALID_ARGUMENT', /"-1" is malformed/),
   refusedValue('cpu.weight', '10001', 'ERR_VMCG_OUT_OF_RANGE', /10001 is not from 1 to 10000/),
   refusedValue('cpu.weight', 'max', 'ERR_VMCG_INVALID_ARGUMENT', /"max" is no number/),

@@ -73,7 +73,9 @@ export class Runc {
     return file
   }
 
-  /** What it says on failure. That goes to a file, since the container keeps the descriptors and a pipe would not end. */
+  /**
+   * What it says on failure. That goes to a file, since the container keeps the descriptors and a pipe would not end.
+   */
   #run(...args: string[]): string | undefined {
     const file = join(this.#folder, 'messages')
     const messages = openSync(file, 'w')

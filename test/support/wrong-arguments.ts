@@ -63,7 +63,10 @@ export function sinksOf(
   ]
 }
 
-/** What came of it that is neither a result nor an error of ours, by the value that was passed; nothing is as it should be. */
+/**
+ * What came of it that is neither a result nor an error of ours, by the value that was passed; nothing is as it should
+ * be.
+ */
 export async function strayErrors({ pass }: Sink): Promise<Record<string, string>> {
   const stray: Record<string, string> = {}
   for (const [name, value] of WRONG_VALUES) {

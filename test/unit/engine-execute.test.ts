@@ -6,6 +6,7 @@ import { Batch, resultText } from '../../src/engine/batch'
 import { kernelExecutor } from '../../src/engine/execute'
 import { Roots, submit } from '../../src/engine/lane'
 import { OpCode } from '../../src/engine/native'
+import { pause } from '../../src/engine/pause'
 import type { Operation, Plan } from '../../src/plan/operations'
 import { Fifo } from '../support/native-fifo'
 
@@ -134,6 +135,23 @@ it('takes a write back that has not begun in time, since the lane is busy with a
   await Promise.allSettled(overdue)
   reader.release()
   expect(readFileSync(knob, 'utf8')).toBe('old')
+})
+
+it('waits as long as it takes without a deadline', async () => {
+  mkdirSync(join(tree, 'a'))
+  const pipe = new Fifo(join(tree, 'a', 'memory.limit_in_bytes'))
+  const executor = kernelExecutor(roots, { deadlineMs: Number.POSITIVE_INFINITY, onOverdue: () => undefined })
+  const stage = { name: 'limits', operations: [write('/a', '4096', 'memory.limit_in_bytes')] } as const
+  const work = executor({ sandbox: 'vm1', mounts: { cpu: tree }, stages: [stage], warnings: [] }, stage, {})
+  let isSettled = false
+  void work.finally(() => {
+    isSettled = true
+  })
+  await pause(20, undefined)
+  expect(isSettled).toBe(false)
+  const reader = pipe.open()
+  expect((await work).map(({ errno }) => errno)).toEqual([0])
+  reader.release()
 })
 
 it('publishes every outcome on a diagnostics channel', async () => {

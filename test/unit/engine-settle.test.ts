@@ -1,5 +1,5 @@
 import { settle } from '../../src/engine/settle'
-import type { VmcgError } from '../../src/errors'
+import { CgroupError, type VmcgError } from '../../src/errors'
 import type { Desired } from '../../src/plan/desired'
 import type { Observed } from '../../src/plan/observed'
 import { planSandbox } from '../../src/plan/plan-sandbox'
@@ -409,6 +409,21 @@ it('passes the signal on to the executor, and what that rejects with', async () 
     { signal: controller.signal },
   )
   await expect(run).rejects.toBe(reason)
+})
+
+it('tells what was done before when the executor gives up half-way', async () => {
+  const host = hostWith(outside, { resources: limited })
+  const overdue = new CgroupError('ERR_VMCG_TIMEOUT', 'the kernel has not come back')
+  const run = settle(
+    host.look,
+    (plan, stage, options) =>
+      stage.name === 'limits' ? Promise.reject(overdue) : host.execute(plan, stage, options),
+    {},
+  )
+  await expect(run).rejects.toBe(overdue)
+  expect(overdue.report?.operations.map(({ operation }) => operation)).toEqual(host.written)
+  expect(host.written.every(({ kind }) => kind === 'make-directory' || kind === 'tag')).toBe(true)
+  expect(overdue.report?.left.map(({ tid }) => tid)).toEqual(expect.arrayContaining(VCPUS))
 })
 
 it('puts a stranger back that had been given a thread’s id by the time of the write', async () => {

@@ -32,7 +32,10 @@ export function parseDevicesList(text: string): DeviceAccess {
   return { byDefault: 'deny', exceptions: lines.map(parseException) }
 }
 
-/** Reads a rule in the form of `devices.list` for a type of its own: `c 1:3 rwm`, `b 8:* r`. Errors as {@link parseDevicesList}. */
+/**
+ * Reads a rule in the form of `devices.list` for a type of its own: `c 1:3 rwm`, `b 8:* r`. Errors as
+ * {@link parseDevicesList}.
+ */
 export function parseException(line: string): DeviceException {
   const { type, major = '', minor = '', access = '' } = LINE.exec(line)?.groups ?? {}
   if ((type !== 'b' && type !== 'c') || access === '') {

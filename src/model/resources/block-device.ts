@@ -1,6 +1,8 @@
 import { requiredInteger } from './fields'
 
-/** dev_t of include/linux/kdev_t.h: 12 and 20 bits. The kernel shifts without a look, so a larger one is another device. */
+/**
+ * dev_t of include/linux/kdev_t.h: 12 and 20 bits. The kernel shifts without a look, so a larger one is another device.
+ */
 const MAX_MAJOR = 2 ** 12 - 1
 const MAX_MINOR = 2 ** 20 - 1
 

@@ -14,8 +14,9 @@ const MAX = 'cpu.max'
 const BURST = 'cpu.max.burst'
 
 /**
- * What `linux.resources.cpu` asks of the cpu controller of v2; `cpus` and `mems` are the cpuset's. `cpu.max` holds quota
- * and period, and is written whole: a quota without a period is one per 100 ms, a period without a quota is no limit.
+ * What `linux.resources.cpu` asks of the cpu controller of v2; `cpus` and `mems` are the cpuset's. `cpu.max` holds
+ * quota and period, and is written whole: a quota without a period is one per 100 ms, a period without a quota is no
+ * limit.
  *
  * Source: OCI runtime-spec config-linux.md, cpu; kernel, cgroup-v2.rst, CPU interface files.
  */

@@ -35,14 +35,16 @@ export function echoV2(
   }
 }
 
-/**
- * Whole pages, rounded down; the largest number of them is "no limit".
- * Source: mm/page_counter.c, page_counter_memparse; lib/cmdline.c, memparse.
- */
+/** The bytes of `'256M'`. Source: lib/cmdline.c, memparse. */
+export function bytesIn(text: string): bigint {
+  const [, digits = '0', suffix = ''] = /^(\d+)([KMGTPE]?)$/i.exec(text) ?? []
+  return BigInt(digits) << BigInt(10 * SUFFIXES.indexOf(suffix.toUpperCase()))
+}
+
+/** Whole pages, rounded down; the largest number of them is "no limit". Source: mm/page_counter.c, page_counter_memparse. */
 function bytesEcho(value: string, page: bigint): string {
-  const [, digits = '', suffix = ''] = /^(\d+)([KMGTPE]?)$/i.exec(value) ?? []
-  if (digits === '') return value
-  const bytes = BigInt(digits) << BigInt(10 * SUFFIXES.indexOf(suffix.toUpperCase()))
+  if (!/^\d/.test(value)) return value
+  const bytes = bytesIn(value)
   return bytes >= LONG_MAX - (LONG_MAX % page) ? 'max' : String(bytes - (bytes % page))
 }
 

@@ -25,9 +25,9 @@ const LIMITS = [
 ] as const
 
 /**
- * What `linux.resources.blockIO` asks of the io controller of v2. Weights go to BFQ as they are where it has its knob, and
- * else to `io.weight`, converted; a weight of 0 is "not set". A later entry for the same device wins, and a rate of 0 is no
- * limit.
+ * What `linux.resources.blockIO` asks of the io controller of v2. Weights go to BFQ as they are where it has its knob,
+ * and else to `io.weight`, converted; a weight of 0 is "not set". A later entry for the same device wins, and a rate of
+ * 0 is no limit.
  *
  * Source: OCI runtime-spec config-linux.md, block IO; kernel, cgroup-v2.rst, IO interface files; block/blk-iocost.c,
  * block/bfq-cgroup.c.

@@ -15,8 +15,8 @@ const LONG_MAX = 2n ** 63n - 1n
 
 /**
  * Whether a knob that was written says what was asked for, as the kernel writes it: limits rounded down to
- * pages, `-1` of v1 as the largest number of whole pages, CPU lists in canonical form, one line per device among others.
- * A value that the kernel changed in any other way, such as `cpu.shares` held to its range, is not kept.
+ * pages, `-1` of v1 as the largest number of whole pages, CPU lists in canonical form, one line per device among
+ * others. A value that the kernel changed in any other way, such as `cpu.shares` held to its range, is not kept.
  *
  * @param file Name of the knob.
  * @param wanted What was written.
@@ -25,12 +25,12 @@ const LONG_MAX = 2n ** 63n - 1n
 export function isKept(file: string, wanted: string, kept: string, options: KeptOptions = {}): boolean {
   const page = pageOf(file, options.pageSize ?? DEFAULT_PAGE_SIZE)
   if (hasNamedLimits(file)) return areLimitsKept(wanted, kept)
+  if (isKeyed(file)) return isLineKept(file, wanted, kept)
   const echo = echoV2(file, wanted.trim(), kept, page)
   if (echo !== undefined) return echo === kept
   if (page !== undefined) return areSameBytes(wanted, kept, page)
   if (isList(file)) return areSameLists(wanted, kept)
   if (file === 'memory.oom_control') return kept.split('\n').includes(`oom_kill_disable ${wanted}`)
-  if (isKeyed(file)) return isLineKept(file, wanted, kept)
   return kept.split('\n').includes(wanted.trim())
 }
 

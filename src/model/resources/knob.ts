@@ -13,7 +13,9 @@ export interface KnobWrite extends Knob {
   readonly value: string
 }
 
-/** What knobs say now: file name → its whole text without the newline at the end; undefined or missing: no such file. */
+/**
+ * What knobs say now: file name → its whole text without the newline at the end; undefined or missing: no such file.
+ */
 export type ObservedKnobs = Readonly<Record<string, string | undefined>>
 
 /** A write that may turn out to be needless, since the kernel says so already. */

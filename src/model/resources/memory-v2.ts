@@ -9,8 +9,9 @@ const SWAP = 'memory.swap.max'
 const LOW = 'memory.low'
 
 /**
- * What `linux.resources.memory` asks of the memory controller of v2. A 0 is "not set" for every limit. OCI limits memory
- * and swap together, v2 swap alone: the difference is written. No limit of memory means none of swap either, as in runc.
+ * What `linux.resources.memory` asks of the memory controller of v2. A 0 is "not set" for every limit. OCI limits
+ * memory and swap together, v2 swap alone: the difference is written. No limit of memory means none of swap either, as
+ * in runc.
  *
  * Source: OCI runtime-spec config-linux.md, memory; kernel, cgroup-v2.rst, memory interface files.
  */

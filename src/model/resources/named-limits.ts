@@ -61,7 +61,10 @@ export function mergeLimits(line: string, changed: string): ReadonlyMap<string, 
   return new Map([...namedLimits(line), ...changes])
 }
 
-/** Whether a knob says each of the limits that a line names. A device without a line, and a name without a limit, has none. */
+/**
+ * Whether a knob says each of the limits that a line names. A device without a line, and a name without a limit, has
+ * none.
+ */
 export function areLimitsKept(wanted: string, kept: string): boolean {
   const key = lineKey(wanted)
   const limits = namedLimits(lineFor(kept, key) ?? '')

@@ -18,15 +18,15 @@ export interface ResourceWritesOptions {
    */
   readonly observed?: ObservedKnobs | undefined
   /**
-   * What earlier calls returned and was written, the latest last. Of these knobs, those that `resources` asks nothing of
-   * any more go back to what they say in a new cgroup; what was never written is left alone.
+   * What earlier calls returned and was written, the latest last. Of these knobs, those that `resources` asks nothing
+   * of any more go back to what they say in a new cgroup; what was never written is left alone.
    */
   readonly previous?: readonly KnobWrite[] | undefined
   /** Bytes of a page of memory, `getconf PAGESIZE`; default 4096. */
   readonly pageSize?: number | undefined
   /**
-   * Is told of each field that this version or this kernel has nothing for, by the error with which it would be refused;
-   * the field is then left out. @default the error is thrown
+   * Is told of each field that this version or this kernel has nothing for, by the error with which it would be
+   * refused; the field is then left out. @default the error is thrown
    */
   readonly onUnsupported?: OnUnsupported | undefined
 }
@@ -38,22 +38,22 @@ const DEMANDS = { 1: demandsV1, 2: demandsV2 } as const
  * way is one that the kernel refuses for what another knob says at that moment. Knobs that already say so are left out,
  * so that a second call with what the kernel says after the first returns nothing.
  *
- * A field that is absent asks for nothing; so does a 0 in shares, quota, periods, weights and memory limits, as in runc.
- * -1 is "no limit". `devices` are not written here. `cpu.rt_*` must be written before anything joins the cgroup.
+ * A field that is absent asks for nothing; so does a 0 in shares, quota, periods, weights and memory limits, as in
+ * runc. -1 is "no limit". `devices` are not written here. `cpu.rt_*` must be written before anything joins the cgroup.
  *
- * On v2 `cpu.max` is written whole: a quota without a period is one per 100 ms, a period without a quota keeps the quota
- * that somebody else has set. `unified` comes last, in the order given, and takes the place of what other fields say of
- * the same knob; writes move only where the kernel would refuse that order.
+ * On v2 `cpu.max` is written whole: a quota without a period is one per 100 ms, a period without a quota keeps the
+ * quota that somebody else has set. `unified` comes last, in the order given, and takes the place of what other fields
+ * say of the same knob; writes move only where the kernel would refuse that order.
  *
  * @param resources OCI `linux.resources`. Bytes, microseconds, and per second.
  * @param options Version, what the knobs say now, and what was written before.
  * @returns One entry per `write()`.
  * @throws Before anything is written, with field, value and reason:
  *   `ERR_VMCG_OUT_OF_RANGE` for numbers that the kernel would refuse or clamp, alone or together with another;
- *   `ERR_VMCG_INVALID_ARGUMENT` for wrong types, numbers that are no integers or beyond 2^53, malformed lists and names,
- *   and `unified` files that hold no setting;
- *   `ERR_VMCG_UNSUPPORTED` for what the version has nothing for (v1: `unified`, kernel memory; v2: realtime, swappiness,
- *   kernel memory, disableOOMKiller, network, leafWeight), and for knobs that are not there.
+ *   `ERR_VMCG_INVALID_ARGUMENT` for wrong types, numbers that are no integers or beyond 2^53, malformed lists and
+ *   names, and `unified` files that hold no setting; `ERR_VMCG_UNSUPPORTED` for what the version has nothing for (v1:
+ *   `unified`, kernel memory; v2: realtime, swappiness, kernel memory, disableOOMKiller, network, leafWeight), and for
+ *   knobs that are not there.
  *
  * Source: OCI runtime-spec config-linux.md and config-linux-v2 conversions; kernel, Documentation/admin-guide/cgroup-v1
  * and cgroup-v2.rst.

@@ -80,8 +80,8 @@ export function unifiedEntries(
 /**
  * What `linux.resources.unified` asks for: each line of each value is one write, in the order given.
  *
- * @throws `ERR_VMCG_INVALID_ARGUMENT` for files that hold no setting, for values that are no text or empty, and for those
- *   that the kernel could not read; `ERR_VMCG_OUT_OF_RANGE` for those that it would refuse.
+ * @throws `ERR_VMCG_INVALID_ARGUMENT` for files that hold no setting, for values that are no text or empty, and for
+ *   those that the kernel could not read; `ERR_VMCG_OUT_OF_RANGE` for those that it would refuse.
  *
  * Source: OCI runtime-spec config-linux.md, unified.
  */

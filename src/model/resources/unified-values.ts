@@ -1,6 +1,7 @@
 import { isVmcgError } from '../../errors'
 import { MAX_PERIOD_US, MAX_QUOTA_US, MIN_PERIOD_US, MIN_QUOTA_US } from '../cfs-bandwidth'
 import { parseCpuList } from '../cpu-list'
+import { bytesIn } from './echo-v2'
 import { integer, type Range, refuse } from './fields'
 import { isKeyed } from './keyed-lines'
 import { isList } from './unlimited'
@@ -18,16 +19,14 @@ const RANGES: ReadonlyMap<string, Range> = new Map([
   ['cgroup.pressure', { min: 0, max: 1 }],
 ])
 
+const BYTES = /^(?:max|\d+[KMGTPEkmgtpe]?)$/
+
 /** What a value must look like, in the kernel's own documents. */
 const FORMS: readonly (readonly [files: RegExp, form: RegExp, example: string])[] = [
   [/^cpu\.max$/, /^(?:max|\d+)(?: \d+)?$/, '50000 100000 or max'],
   [/^cpu\.uclamp\.(?:min|max)$/, /^(?:max|\d{1,3}(?:\.\d{1,2})?)$/, '12.50 or max'],
-  [
-    /^memory\.(?:min|low|high|max|swap\.high|swap\.max|zswap\.max)$/,
-    /^(?:max|\d+[KMGTPE]?)$/i,
-    '268435456, 256M or max',
-  ],
-  [/^hugetlb\.[^.]+\.(?:rsvd\.)?max$/, /^(?:max|\d+[KMGTPE]?)$/i, '1073741824, 1G or max'],
+  [/^memory\.(?:min|low|high|max|swap\.high|swap\.max|zswap\.max)$/, BYTES, '268435456, 256M or max'],
+  [/^hugetlb\.[^.]+\.(?:rsvd\.)?max$/, BYTES, '1073741824, 1G or max'],
   [/^(?:pids\.max|cgroup\.max\.(?:depth|descendants))$/, /^(?:max|\d+)$/, '100 or max'],
   [
     /^io\.max$/,
@@ -58,8 +57,16 @@ export function refuseValue(file: string, field: string, value: string): void {
   if (form?.test(value) === false) {
     throw refuse('ERR_VMCG_INVALID_ARGUMENT', field, value, 'is malformed', `write it as ${example}`)
   }
+  if (form === BYTES) refuseOverflow(field, value)
   if (isList(file)) refuseList(field, value)
   if (file === 'cpu.max') refuseBandwidth(field, value)
+}
+
+/** The kernel adds up 64 bits and loses what is beyond them (lib/cmdline.c, memparse). */
+function refuseOverflow(field: string, value: string): void {
+  if (value === 'max' || bytesIn(value) < 2n ** 63n) return
+  const why = 'is beyond what the kernel counts'
+  throw refuse('ERR_VMCG_OUT_OF_RANGE', field, value, why, 'write max for no limit')
 }
 
 function refuseList(field: string, value: string): void {

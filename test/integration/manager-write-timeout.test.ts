@@ -1,0 +1,84 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { CgroupManager } from '../../src/manager'
+import { ManagerBench } from '../support/manager-bench'
+import { describeWith } from '../support/require'
+
+const MIB = 2 ** 20
+const MUCH = 256 * MIB
+const LITTLE = 16 * MIB
+
+let bench: ManagerBench
+let folder: string
+
+beforeEach(() => {
+  bench = new ManagerBench()
+  folder = mkdtempSync(join(tmpdir(), 'vmcg-test-cache-'))
+})
+afterEach(async () => {
+  await bench.clear()
+  rmSync(folder, { recursive: true })
+})
+
+/** A cgroup that is charged for a file in the page cache: to be held to less, it has to be reclaimed. */
+async function fullOfCache(writeTimeoutMs: number): Promise<CgroupManager> {
+  const manager = await bench.manager({ writeTimeoutMs })
+  await manager.apply()
+  const fill = 'echo 0 > "$1/cgroup.procs"; dd if=/dev/zero "of=$2" bs=1M count="$3" conv=fsync status=none'
+  const place = [bench.directory('memory'), join(folder, 'file'), String(MUCH / MIB)]
+  execFileSync('sh', ['-c', fill, 'sh', ...place])
+  expect(Number(bench.read('memory', 'memory.usage_in_bytes'))).toBeGreaterThan(MUCH / 2)
+  return manager
+}
+
+const limit = () => Number(bench.read('memory', 'memory.limit_in_bytes'))
+
+describeWith(['root', 'cgroup-v1', 'limits-v1'], 'a limit that the kernel has to reclaim memory for', () => {
+  test('is an error after `writeTimeoutMs`, with what was done before; the next call waits for the kernel', async () => {
+    const manager = await fullOfCache(1)
+    const error = await manager.apply({ memory: { limit: LITTLE } }).catch((reason) => reason)
+    expect(error).toMatchObject({
+      code: 'ERR_VMCG_TIMEOUT',
+      path: `${bench.directory('memory')}/memory.limit_in_bytes`,
+      value: String(LITTLE),
+      message: expect.stringContaining('for 1 ms; it goes on with it'),
+      report: { looks: 1, operations: [] },
+    })
+    const { isChanged } = await manager.apply({ memory: { limit: LITTLE } })
+    expect(limit()).toBe(LITTLE)
+    expect(isChanged).toBe(false)
+  })
+
+  test('is waited for with more time, or without end', async () => {
+    const manager = await fullOfCache(Number.POSITIVE_INFINITY)
+    await manager.apply({ memory: { limit: LITTLE } })
+    expect(limit()).toBe(LITTLE)
+    expect(Number(bench.read('memory', 'memory.usage_in_bytes'))).toBeLessThanOrEqual(LITTLE)
+  })
+
+  test('ends before close() does, which refuses new calls at once', async () => {
+    const manager = await fullOfCache(60_000)
+    const applied = manager.apply({ memory: { limit: LITTLE } })
+    let isApplied = false
+    void applied.then(() => {
+      isApplied = true
+    })
+    const closed = manager.close()
+    await expect(manager.plan()).rejects.toMatchObject({ code: 'ERR_VMCG_CLOSED' })
+    expect(isApplied).toBe(false)
+    await closed
+    expect(isApplied).toBe(true)
+    expect(limit()).toBe(LITTLE)
+  })
+})
+
+describeWith(['root', 'cgroup-v1'], 'a time that is none', () => {
+  test.each([-1, Number.NaN])('is refused: %p', async (writeTimeoutMs) => {
+    await expect(bench.manager({ writeTimeoutMs })).rejects.toMatchObject({
+      code: 'ERR_VMCG_INVALID_ARGUMENT',
+      message: expect.stringContaining('writeTimeoutMs'),
+    })
+  })
+})
