@@ -131,7 +131,7 @@ export class CgroupManager {
    *   `ERR_VMCG_UNSUPPORTED`, `ERR_VMCG_NO_CONTROLLER`, `ERR_VMCG_FOREIGN_CGROUP`, `ERR_VMCG_PLAN_STALE`. The kernel's
    *   error when it refuses: what was written before is taken back, and `error.report` tells what stands.
    *   `ERR_VMCG_VERIFY` with both values when the kernel keeps something else; `ERR_VMCG_TIMEOUT` for what it is busy
-   *   with.
+   *   with beyond `writeTimeoutMs`; `ERR_VMCG_BUSY` for processes that do not stop for their first device rules.
    */
   apply(resources?: LinuxResources, options: ApplyOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
