@@ -35,6 +35,9 @@ export function runDeviceProgram(instructions: readonly number[], request: Devic
       case 0xbc:
         write(to, read(from))
         break
+      case 0x05:
+        at += offset
+        break
       case 0x46:
         if ((read(to) & number) !== 0) at += offset
         break

@@ -1,4 +1,4 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 
@@ -19,4 +19,17 @@ export function runChildWithInput(
   args: readonly string[],
 ): ChildProcessByStdio<Writable, Readable, null> {
   return spawn(process.execPath, argumentsFor(file, args), { stdio: ['pipe', 'pipe', 'inherit'] })
+}
+
+/**
+ * Runs one to its end, and returns what it has written.
+ *
+ * @param without capabilities that it does not have, as setpriv(1) calls them: `sys_admin`.
+ */
+export function runChildWithout(without: readonly string[], file: string, args: readonly string[]): string {
+  const bounds = without.length === 0 ? '+all' : without.map((name) => `-${name}`).join(',')
+  const command = ['--bounding-set', bounds, process.execPath, ...argumentsFor(file, args)]
+  const { stdout, stderr, status } = spawnSync('setpriv', command, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${file} ended with ${status}: ${stderr}`)
+  return stdout
 }

@@ -100,6 +100,7 @@ const REQUIREMENTS = {
   nasm: { holds: () => onPath('nasm'), remedy: 'apt-get install nasm' },
   gcc: { holds: () => onPath('g++'), remedy: 'apt-get install g++' },
   python: { holds: () => onPath('python3'), remedy: 'apt-get install python3' },
+  setpriv: { holds: () => onPath('setpriv'), remedy: 'apt-get install util-linux' },
   taskset: { holds: () => onPath('taskset'), remedy: 'apt-get install util-linux' },
   chrt: { holds: () => onPath('chrt'), remedy: 'apt-get install util-linux' },
   'ns-last-pid': {

@@ -100,6 +100,14 @@ describe('a device program', () => {
     expect(grants(access, { ...kvm, minor: 233 })).toBe(false)
   })
 
+  it('is refused for so many devices that its jumps would not reach', () => {
+    const lines = (count: number) => Array.from({ length: count }, (_, minor) => `c 1:${minor} r`)
+    expect(deviceProgram(accessOf(...lines(6000))).instructions.length).toBeGreaterThan(60_000)
+    expect(() => deviceProgram(accessOf(...lines(7000)))).toThrow(
+      expect.objectContaining({ code: 'ERR_VMCG_UNSUPPORTED' }),
+    )
+  })
+
   it('is refused for a deny in the middle of a wildcard, as on v1', () => {
     expect(() => deviceProgram(deviceState(rules('allow c 1:* rw', 'deny c 1:3 w')))).toThrow(
       expect.objectContaining({ code: 'ERR_VMCG_UNSUPPORTED' }),
@@ -116,7 +124,7 @@ describe('the name of a device program', () => {
 
   it('is the same on every host for the same access', () => {
     expect(nameOf()).toBe('vmcg_92d34368c9')
-    expect(nameOf('c 1:3 rwm', 'b 8:* r')).toBe('vmcg_b8abc5703b')
+    expect(nameOf('c 1:3 rwm', 'b 8:* r')).toBe('vmcg_36e89d131c')
   })
 
   it('does not depend on the order of the rules', () => {

@@ -1,3 +1,5 @@
+import { VmcgError } from '../../errors'
+
 /**
  * The few eBPF instructions that a device program is made of, each as the two 32-bit words of a `struct bpf_insn`:
  * `code | destination << 8 | source << 12 | offset << 16`, and the number that goes with it.
@@ -13,12 +15,13 @@ export type Instruction = readonly [code: number, number: number]
 export type Register = 0 | 1 | 2 | 3 | 4 | 5
 
 /** Opcodes: the operation, the source (a number or a register) and the class in one byte. */
-export const Code = {
+const Code = {
   LoadWord: 0x61,
   And: 0x54,
   ShiftRight: 0x74,
   Move: 0xb4,
   MoveRegister: 0xbc,
+  Jump: 0x05,
   JumpIfAnyBit: 0x46,
   JumpIfNotEqual: 0x56,
   Exit: 0x95,
@@ -32,8 +35,17 @@ interface Operands {
   readonly number?: number
 }
 
+/** Offsets are signed numbers of 16 bits. */
+const LARGEST_OFFSET = 32_767
+
+/** @throws `ERR_VMCG_UNSUPPORTED` for a jump that goes too far. */
 function instruction(code: number, operands: Operands): Instruction {
   const { to = 0, from = 0, offset = 0, number = 0 } = operands
+  if (offset > LARGEST_OFFSET) {
+    throw new VmcgError('ERR_VMCG_UNSUPPORTED', 'there are too many device rules for one eBPF program', {
+      hint: 'allow devices by a wildcard instead of one by one, such as c 136:*',
+    })
+  }
   return [code | (to << 8) | (from << 12) | (offset << 16), number | 0]
 }
 
@@ -58,7 +70,11 @@ export function shiftRight(to: Register, number: number): Instruction {
   return instruction(Code.ShiftRight, { to, number })
 }
 
-/** @param offset how many instructions are left out. */
+/** @param offset how many instructions are left out, here and below. */
+export function jump(offset: number): Instruction {
+  return instruction(Code.Jump, { offset })
+}
+
 export function jumpIfNotEqual(to: Register, number: number, offset: number): Instruction {
   return instruction(Code.JumpIfNotEqual, { to, number, offset })
 }

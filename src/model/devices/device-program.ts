@@ -4,6 +4,7 @@ import {
   and,
   EXIT,
   type Instruction,
+  jump,
   jumpIfAnyBit,
   jumpIfNotEqual,
   loadWord,
@@ -55,38 +56,82 @@ const DENY: readonly Instruction[] = [move(0, 0), EXIT]
  * it, devices and letters alike; two that cover it only together do not. Pure: the same access, written in whatever
  * order and with whatever an exception says again that a wider one says already, gives the same program.
  *
+ * It goes by the type, then by the major and by the minor number. One list of checks would be correct as well, but the
+ * verifier follows every way through it, and gives up (E2BIG) at some hundred exceptions.
+ *
+ * @throws `ERR_VMCG_UNSUPPORTED` for so many exceptions that a jump cannot reach over them: some thousand of one major
+ *   number.
+ *
  * Source: kernel, security/device_cgroup.c, match_exception; include/uapi/linux/bpf.h, bpf_cgroup_dev_ctx.
  */
 export function deviceProgram(access: DeviceAccess): DeviceProgram {
   const code =
-    access.byDefault === 'allow'
-      ? ALLOW
-      : [...TAKE_APART, ...essential(access.exceptions).flatMap(grant), ...DENY]
+    access.byDefault === 'allow' ? ALLOW : [...TAKE_APART, ...byType(essential(access.exceptions)), ...DENY]
   const instructions = code.flat()
   return { name: nameOf(instructions), instructions }
 }
 
 /** Without those that a wider one covers, in an order that does not depend on the rules'. */
 function essential(exceptions: readonly DeviceException[]): readonly DeviceException[] {
+  const wide = exceptions.filter(({ major, minor }) => major === undefined || minor === undefined)
   return exceptions
-    .filter((each) => !exceptions.some((other) => other !== each && covers(other, each)))
+    .filter((each) => !wide.some((other) => other !== each && covers(other, each)))
     .map((exception) => ({ exception, text: formatDeviceRule(exception) }))
     .sort((a, b) => (a.text < b.text ? -1 : 1))
     .map(({ exception }) => exception)
 }
 
-type Check = (skip: number) => Instruction
+type Code = readonly Instruction[]
 
-/** Grants what the exception covers; everything else goes on behind it. */
-function grant({ type, major, minor, access }: DeviceException): readonly Instruction[] {
-  const checks: readonly Check[] = [
-    (skip) => jumpIfNotEqual(TYPE, TYPE_NUMBERS[type], skip),
-    ...(major === undefined ? [] : [(skip: number) => jumpIfNotEqual(MAJOR, major, skip)]),
-    ...(minor === undefined ? [] : [(skip: number) => jumpIfNotEqual(MINOR, minor, skip)]),
-    (skip) => jumpIfAnyBit(ACCESS, ~bits(access), skip),
+function byType(exceptions: readonly DeviceException[]): Code {
+  return eachCase(TYPE, exceptions, ({ type }) => TYPE_NUMBERS[type], byMajor)
+}
+
+/** The exceptions of one major number, then those of all. */
+function byMajor(exceptions: readonly DeviceException[]): Code {
+  const ofAll = exceptions.filter(({ major }) => major === undefined)
+  return [...eachCase(MAJOR, exceptions, ({ major }) => major, byMinor), ...byMinor(ofAll)]
+}
+
+function byMinor(exceptions: readonly DeviceException[]): Code {
+  const ofAll = exceptions.filter(({ minor }) => minor === undefined)
+  return [
+    ...eachCase(
+      MINOR,
+      exceptions,
+      ({ minor }) => minor,
+      (same) => same.flatMap(grant),
+    ),
+    ...ofAll.flatMap(grant),
   ]
-  const behind = (index: number) => checks.length - 1 - index + ALLOW.length
-  return [...checks.map((check, index) => check(behind(index))), ...ALLOW]
+}
+
+/** What is to be done for each number that a register can have; then on with what stands behind all of it. */
+function eachCase(
+  register: Register,
+  exceptions: readonly DeviceException[],
+  numberOf: (exception: DeviceException) => number | undefined,
+  codeOf: (same: readonly DeviceException[]) => Code,
+): Code {
+  const groups = new Map<number, DeviceException[]>()
+  for (const exception of exceptions) {
+    const number = numberOf(exception)
+    if (number === undefined) continue
+    const group = groups.get(number)
+    if (group === undefined) groups.set(number, [exception])
+    else group.push(exception)
+  }
+  const cases = [...groups].map(([number, group]) => ({ number, code: codeOf(group) }))
+  let behind = cases.reduce((length, { code }) => length + code.length + 2, 0)
+  return cases.flatMap(({ number, code }) => {
+    behind -= code.length + 2
+    return [jumpIfNotEqual(register, number, code.length + 1), ...code, jump(behind)]
+  })
+}
+
+/** Grants what has no other letters than these; everything else goes on behind it. */
+function grant({ access }: DeviceException): Code {
+  return [jumpIfAnyBit(ACCESS, ~bits(access), ALLOW.length), ...ALLOW]
 }
 
 function bits(access: readonly DeviceAccessLetter[]): number {
