@@ -81,6 +81,12 @@ function whyRefused(
         hint: `grep -E 'CapEff|Seccomp' /proc/self/status; ${look}; ulimit -l`,
       }
     case 'E2BIG':
+      if (syscall.includes('PROG_LOAD')) {
+        return {
+          reason: 'the verifier gives up on a program of so many rules',
+          hint: 'allow devices by a wildcard instead of one by one, such as c 136:*',
+        }
+      }
       return { reason: 'the kernel attaches no more than 64 programs to one cgroup', hint: look }
     case 'ENOENT':
       return replaces === null

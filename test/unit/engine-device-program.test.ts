@@ -96,6 +96,7 @@ describe('a device program that the kernel refuses', () => {
 
   it.each([
     [7, 'bpf(BPF_PROG_ATTACH)', 'no more than 64 programs'],
+    [7, 'bpf(BPF_PROG_LOAD)', 'so many rules'],
     [22, 'bpf(BPF_PROG_ATTACH)', 'no device programs'],
     [38, 'bpf(BPF_PROG_LOAD)', 'no device programs'],
   ])('gives the reason for errno %i', (errno, syscall, reason) => {

@@ -24,7 +24,7 @@ export interface DeviceProgram {
 }
 
 /** What the names of our programs begin with. The kernel keeps 15 characters of a name. */
-export const PROGRAM_PREFIX = 'vmcg_'
+const PROGRAM_PREFIX = 'vmcg_'
 const HASH_DIGITS = 10
 
 /** Where the parts of a request are kept: `struct bpf_cgroup_dev_ctx`, with its first word taken apart. */
@@ -57,7 +57,7 @@ const DENY: readonly Instruction[] = [move(0, 0), EXIT]
  * order and with whatever an exception says again that a wider one says already, gives the same program.
  *
  * It goes by the type, then by the major and by the minor number. One list of checks would be correct as well, but the
- * verifier follows every way through it, and gives up (E2BIG) at some hundred exceptions.
+ * verifier follows every way through it, and gives up (E2BIG) at two thousand exceptions.
  *
  * @throws `ERR_VMCG_UNSUPPORTED` for so many exceptions that a jump cannot reach over them: some thousand of one major
  *   number.
