@@ -51,7 +51,8 @@ export async function lookAtSandbox(
   const paths = sandboxPaths(state)
   const vmm = hypervisor && attachedVmm(state, hypervisor)
   const helpers = state.processes.filter(({ role }) => role === 'helper')
-  const wanted = { resources, managed: state.managed, devices }
+  const { managed, program } = state
+  const wanted = { resources, managed, devices, program }
   const observed = await observe(
     roots,
     {
@@ -62,6 +63,7 @@ export async function lookAtSandbox(
       own: (hierarchy) => ownPaths(state, hierarchy),
       knobs: neededKnobs(wanted, versionsIn(host.hierarchies)),
       tagAttribute: state.tagAttribute,
+      devicePrograms: host.controller('devices') === undefined && (devices !== null || program !== null),
       pids: [...(vmm === undefined ? [] : [vmm]), ...helpers].map(({ pid }) => pid),
     },
     options,
@@ -85,7 +87,8 @@ export async function lookAtSandbox(
       hasLeaf: state.hasLeaf,
       claimed: state.claimed,
       takenOver: state.takenOver,
-      managed: state.managed,
+      managed,
+      program,
       ownPid: process.pid,
       vmm: vmm?.pid ?? null,
       helpers: helpers.filter((helper) => find(observed, helper) !== undefined).map(({ pid }) => pid),

@@ -21,8 +21,9 @@ import type { DeviceUse } from './model/devices/device-use'
 import { type SandboxPaths, sandboxPaths } from './plan/desired'
 import { managedWith, managedWithoutLifted } from './plan/managed'
 import type { Observed } from './plan/observed'
-import { operationsOf, type Plan } from './plan/operations'
+import { operationsOf, type Plan, type Stage } from './plan/operations'
 import { planSandbox } from './plan/plan-sandbox'
+import { rememberedAfter, rememberedBefore } from './plan/remembered-program'
 import type { Standstill } from './plan/stand-still'
 import { drainOf, type TeardownOptions } from './plan/teardown'
 import { lookAtSandbox, lookAtTeardown, type Wanted } from './sandbox-look'
@@ -174,8 +175,10 @@ export class SandboxSession {
   ): Promise<Report> {
     const execute = retryNewborn(this.#executor(), isRealtime)
     const claimThenExecute: StageExecutor = async (plan, stage, stageOptions) => {
-      await this.#claim(plan)
-      return execute(plan, stage, stageOptions)
+      await this.#claim(plan, stage)
+      const outcomes = await execute(plan, stage, stageOptions)
+      await this.#save({ program: rememberedAfter(this.#state.program, outcomes) })
+      return outcomes
     }
     const look = () => lookAtSandbox(this.#context, wanted, hypervisor, options)
     const identify = identifyIn(this.#host.hierarchies)
@@ -204,9 +207,11 @@ export class SandboxSession {
   }
 
   /** Writes down what is about to be made and set, so that whoever comes after a crash knows what is ours. */
-  async #claim(plan: Plan): Promise<void> {
+  async #claim(plan: Plan, stage: Stage): Promise<void> {
     const claimed = [...new Set([...this.#state.claimed, ...Object.keys(plan.mounts)])]
-    await this.#save({ claimed, managed: managedWith(this.#state.managed, operationsOf(plan), this.#state) })
+    const managed = managedWith(this.#state.managed, operationsOf(plan), this.#state)
+    const program = rememberedBefore(this.#state.program, stage.operations)
+    await this.#save({ claimed, managed, program })
   }
 
   async threads(

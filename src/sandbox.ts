@@ -151,6 +151,7 @@ export class Sandbox {
     return this.#gate.act(options, async () => {
       checkHypervisor(hypervisor)
       await this.#gate.session.remember(hypervisor.pid(), 'vmm')
+      await this.#gate.session.rememberKernelThreads(options)
       const before = this.#hypervisor
       this.#hypervisor = { hypervisor, isOwn: options.own ?? true }
       if (before?.isOwn === true && before.hypervisor !== hypervisor) await before.hypervisor.close()
@@ -267,7 +268,8 @@ export class Sandbox {
 
   async #settle(wanted: Wanted, from: MergedFrom, options: ApplyOptions): Promise<Report> {
     const hypervisor = this.#hypervisor?.hypervisor
-    await this.#gate.session.rememberKernelThreads(options)
+    // A plan that was made before would not fit any more.
+    if (options.plan === undefined) await this.#gate.session.rememberKernelThreads(options)
     return this.#gate.reported(await this.#gate.session.apply(wanted, from, hypervisor, options))
   }
 

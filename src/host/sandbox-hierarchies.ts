@@ -6,7 +6,7 @@ import { describeHierarchies, type Host } from './detect'
 import type { Hierarchy } from './hierarchies'
 
 /** What decides which hierarchies are used. */
-type Wanted = Pick<Desired, 'resources' | 'managed' | 'devices'>
+type Wanted = Pick<Desired, 'resources' | 'managed' | 'devices' | 'program'>
 
 /**
  * The hierarchies that a sandbox uses on this host.
@@ -62,8 +62,8 @@ export function managerHierarchies(
 }
 
 /** Device rules without a v1 controller are a program on v2, which has no controller for them. */
-function deviceHierarchy(host: Host, { devices }: Wanted): readonly Hierarchy[] {
-  if (devices === null || host.controller('devices') !== undefined) return []
+function deviceHierarchy(host: Host, { devices, program = null }: Wanted): readonly Hierarchy[] {
+  if ((devices === null && program === null) || host.controller('devices') !== undefined) return []
   const v2 = host.hierarchies.find(({ version }) => version === 2)
   if (v2 === undefined) throw missing(host, 'devices')
   return [writable(v2)]

@@ -15,7 +15,7 @@ import { whileStandingStill } from './stand-still'
  *
  * @throws `ERR_VMCG_UNSUPPORTED` for rules that the kernel's device controller cannot express.
  */
-export function planDevices(builder: PlanBuilder, desired: Desired): void {
+export function planDevicesV1(builder: PlanBuilder, desired: Desired): void {
   const hierarchy = builder.hierarchyOf('devices')
   if (hierarchy === undefined) return
   const { sandbox: path, parent } = sandboxPaths(desired)

@@ -1,6 +1,7 @@
 import { planCpusets } from './cpusets-v1'
 import type { Desired } from './desired'
-import { planDevices } from './devices-v1'
+import { planDevicesV1 } from './devices-v1'
+import { planDevicesV2 } from './devices-v2'
 import { planDirectories, planParents, refuseForeign } from './directories'
 import { planControllers, planThreadRoot, refuseUnfit } from './domains-v2'
 import { planKnobs } from './knobs'
@@ -37,7 +38,8 @@ export function planSandbox(desired: Desired, observed: Observed): Plan {
   builder.stage('limits')
   planKnobs(builder, desired)
   planCpusets(builder, desired)
-  planDevices(builder, desired)
+  if (builder.hierarchyOf('devices') === undefined) planDevicesV2(builder, desired)
+  else planDevicesV1(builder, desired)
   planPlacement(builder, desired)
   return builder.finish(desired.id)
 }

@@ -112,6 +112,7 @@ export class SandboxStore {
       threads: [],
       devices: [],
       standstill: null,
+      program: null,
     }
   }
 }

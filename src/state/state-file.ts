@@ -7,6 +7,7 @@ import type { DeviceUse } from '../model/devices/device-use'
 import type { LinuxResources } from '../model/generated/oci'
 import type { ManagedKnob } from '../plan/desired'
 import type { TagAttribute } from '../plan/operations'
+import type { RememberedProgram } from '../plan/remembered-program'
 import type { Standstill } from '../plan/stand-still'
 
 /** What survives the process that wrote it: everything that is needed to go on with a sandbox, or to take it away. */
@@ -40,6 +41,8 @@ export interface SandboxState {
   readonly devices: readonly DeviceUse[]
   /** What is frozen for some writes; null: nothing. Written before the freeze. */
   readonly standstill: Standstill | null
+  /** The device program of its v2 cgroup; null: there is none. */
+  readonly program: RememberedProgram | null
 }
 
 export interface ThreadState {
@@ -225,6 +228,12 @@ const checkShape = shapeOf({
   tagAttribute: oneOf('trusted.vmcg', 'user.vmcg'),
   managed: listOf(shapeOf({ hierarchy: isText, path: isText, knob: isText, value: isText })),
   threads: listOf(shapeOf({ tid: isPid, startTime: isNumber, origins: isPaths })),
+  program: orNull(
+    shapeOf({
+      attached: orNull(shapeOf({ id: isNumber, name: isText })),
+      loading: orNull(shapeOf({ name: isText, beside: listOf(isNumber) })),
+    }),
+  ),
   standstill: orNull(shapeOf({ freezer: isText, hierarchy: isText, path: isText, allow: listOf(isText) })),
   devices: listOf(shapeOf({ owner: isText, path: isText, rule: isObject })),
   processes: listOf(

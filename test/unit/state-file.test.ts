@@ -25,6 +25,7 @@ const state: SandboxState = {
   threads: [],
   devices: [],
   standstill: null,
+  program: null,
   merge: { unlimited: 'uncap', memoryOverheadBytes: 1024, unsupported: 'error' },
   containers: [
     { id: 'web', resources: { cpu: { quota: 30000, period: 100000 } } },
