@@ -39,6 +39,17 @@ function mountsV2(): boolean {
   return / - cgroup2 /.test(readFileSync('/proc/self/mountinfo', 'utf8'))
 }
 
+/** Whether cgroup v2 has these controllers, which are elsewhere where v1 has them. */
+function hasControllersV2(...names: readonly string[]): boolean {
+  const mount = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .find((line) => line.includes(' - cgroup2 '))
+    ?.split(' ')[4]
+  const file = join(mount ?? '', 'cgroup.controllers')
+  const controllers = existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ') : []
+  return names.every((name) => controllers.includes(name))
+}
+
 /** Whether the v1 cpu hierarchy has a file at its top, and so in every cgroup. */
 function hasCpuKnob(file: string): boolean {
   const mount = readFileSync('/proc/self/mountinfo', 'utf8')
@@ -84,6 +95,10 @@ const REQUIREMENTS = {
     holds: mountsV2,
     remedy: 'a host with a cgroup v2 mount, alone or beside v1',
   },
+  'cgroup-v2': {
+    holds: () => hasControllersV2('cpu', 'cpuset', 'memory', 'io', 'pids'),
+    remedy: 'a host with its controllers on cgroup v2 alone',
+  },
   'rt-group-sched': {
     holds: () => hasCpuKnob('cpu.rt_runtime_us'),
     remedy: 'a kernel with CONFIG_RT_GROUP_SCHED',
@@ -113,6 +128,7 @@ const REQUIREMENTS = {
     remedy: 'a checkout that other users can read',
   },
   runc: { holds: isRunc11, remedy: 'apt-get install runc, 1.1 as Debian 12 has it' },
+  crun: { holds: () => onPath('crun'), remedy: 'apt-get install crun' },
   'oci-schema': {
     holds: () => existsSync(join(OCI_SCHEMA, 'config-schema.json')),
     remedy: 'apt-get install golang-github-opencontainers-specs-dev',

@@ -120,7 +120,7 @@ export class Residence {
   }
 }
 
-/** Starts a program; one whose output is asked for is waited for until it says something. */
+/** Starts a program; one whose output is asked for is waited for until it says something, and must not end before. */
 export async function startProgram(
   program: readonly string[],
   output: 'ignore' | 'pipe',
@@ -129,7 +129,10 @@ export async function startProgram(
   const child = spawn(file, args, { stdio: ['ignore', output, 'ignore'] })
   const ended = once(child, 'exit').then(([, signal]) => signal as string | null)
   await once(child, 'spawn')
-  if (child.stdout !== null) await once(child.stdout, 'data')
+  if (child.stdout !== null) {
+    const silent = ended.then(() => Promise.reject(new Error(`${program.join(' ')} ended without a word`)))
+    await Promise.race([once(child.stdout, 'data'), silent])
+  }
   if (child.pid === undefined) throw new Error(`${file} has no pid`)
   return { pid: child.pid, ended, child }
 }

@@ -63,7 +63,7 @@ export class TestCgroup {
 }
 
 /** Errors of `fs` are of another realm than a jest test, so that `instanceof` does not know them. */
-function errnoOf(error: unknown): string {
+export function errnoOf(error: unknown): string {
   const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined
   if (typeof code !== 'string') throw error
   return code

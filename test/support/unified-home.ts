@@ -10,6 +10,12 @@ import { RESISTER, type Resident, startProgram, waitFor } from './residents'
 /** The v2 mount, also beside v1 ones; undefined on a host without. */
 export const UNIFIED = detectHost().hierarchies.find(({ version }) => version === 2)
 
+/** Gives controllers to the cgroups at the top. Only for a host of its own, such as a guest: they stay given. */
+export function enable(...controllers: readonly string[]): void {
+  const line = controllers.map((controller) => `+${controller}`).join(' ')
+  writeFileSync(join(UNIFIED?.mountPoint ?? '', 'cgroup.subtree_control'), line, { flag: 'r+' })
+}
+
 /** Where this process is on v2. */
 export function ownUnifiedPath(): string {
   return /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/'
@@ -64,6 +70,11 @@ export class UnifiedHome {
     return resident
   }
 
+  /** Starts a program that is inside before it begins, so that all of its memory is charged there. */
+  runInside(program: readonly string[]): Promise<Resident> {
+    return this.#startInside(program, 'ignore')
+  }
+
   /** Starts a program that busies a CPU in a second thread of its own. Resolves when that is there, with its tid. */
   async runTwoThreads(): Promise<Resident & { readonly busy: number }> {
     const resident = await this.run(['python3', '-c', TWO_THREADS])
@@ -83,8 +94,7 @@ export class UnifiedHome {
 
   /** The same, with its children: it is inside before it begins. */
   resistInside(how: readonly string[]): Promise<Resident> {
-    const enter = `echo 0 > ${this.directory()}/cgroup.procs`
-    return this.#start(['sh', '-c', `${enter}; exec ${[...RESISTER, ...how].join(' ')}`], 'pipe')
+    return this.#startInside([...RESISTER, ...how], 'pipe')
   }
 
   /** The processes in a cgroup itself, or, at a thread root, in all that is threaded below it. */
@@ -107,6 +117,11 @@ export class UnifiedHome {
       await removeSoon(this.directory(path))
     }
     this.roots.close()
+  }
+
+  #startInside(program: readonly string[], output: 'ignore' | 'pipe'): Promise<Resident> {
+    const enter = 'echo 0 > "$0/cgroup.procs"; exec "$@"'
+    return this.#start(['sh', '-c', enter, this.directory(), ...program], output)
   }
 
   async #start(program: readonly string[], output: 'ignore' | 'pipe'): Promise<Resident> {
