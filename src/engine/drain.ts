@@ -1,4 +1,5 @@
 import { CgroupError } from '../errors'
+import { threadsFile } from '../model/unified'
 import type { Observed } from '../plan/observed'
 import { isEmptyPlan, operationsOf, type Plan } from '../plan/operations'
 import type { OperationOutcome, StageExecutor } from './execute'
@@ -69,7 +70,8 @@ export async function drain(
       },
     })
     for (const outcome of done.outcomes) {
-      if (outcome.operation.kind !== 'remove-directory') moves.add(outcome, (id) => !strangers.has(id))
+      if (outcome.operation.kind !== 'remove-directory')
+        moves.add(byThread(outcome, before.observed), (id) => !strangers.has(id))
       else if (outcome.errno === 0) removed.push(where(outcome))
     }
     if (done.failed !== undefined) throw explain(done.failed, before.plan, before.observed)
@@ -117,6 +119,16 @@ function isWaitedFor(outcome: OperationOutcome): boolean {
     : errno === ENOENT || errno === ENODEV
 }
 
+/** A process that was moved as a whole, with all the threads that it was seen with. */
+function byThread(outcome: OperationOutcome, { processes }: Observed): OperationOutcome {
+  if (outcome.operation.kind !== 'move-process') return outcome
+  const ids = outcome.ids.flatMap(({ id, errno }) => {
+    const threads = processes.find(({ pid }) => pid === id)?.threads ?? [{ tid: id }]
+    return threads.map(({ tid }) => ({ id: tid, errno }))
+  })
+  return { ...outcome, ids }
+}
+
 function where({ operation }: OperationOutcome): string {
   return `${operation.hierarchy}:${operation.path}`
 }
@@ -128,6 +140,6 @@ function busy(plan: Plan): CgroupError {
   return new CgroupError(
     'ERR_VMCG_BUSY',
     `${plan.sandbox}: ${path} is still in use after ${DEADLINE_MS} ms`,
-    { path, hint: `cat ${path}/tasks; ls -d ${path}/*/` },
+    { path, hint: `cat ${path}/${threadsFile(inTheWay?.hierarchy ?? '')}; ls -d ${path}/*/` },
   )
 }

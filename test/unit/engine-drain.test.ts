@@ -16,6 +16,7 @@ import {
   VMM_THREADS,
   vmm,
 } from '../support/sandbox-states'
+import { madeUnified, unified } from '../support/sandbox-states-v2'
 import { type Mischief, refused, SimulatedHost } from '../support/simulated-host'
 
 const ENOENT = 2
@@ -249,3 +250,23 @@ function withoutThread(state: typeof full, tid: number): typeof full {
     })),
   }
 }
+
+it('names every thread of a process that v2 gives back as a whole', async () => {
+  const unifiedMade = madeUnified({
+    sandbox: { pids: [VMM], tids: [VMM, IOTHREAD] },
+    vcpu: { tids: VCPUS, knobs: { 'cpu.max': '50000 100000' } },
+  })
+  const cgroups = { ...unifiedMade.cgroups, ...unified({ '/session': {} }, 'cpu').cgroups }
+  const host = hostWith({}, observed([{ ...unifiedMade, cgroups }], [vmm]))
+  const look = async () => {
+    const { observed: state } = await host.look()
+    const plan = planTeardown(host.desired, state, new Map([[VMM, { unified: '/session' }]]))
+    return { observed: state, plan, limited: limitedThreads(host.desired, state) }
+  }
+  expect(await drain(look, host.execute, {})).toEqual({
+    sandbox: 'vm1',
+    moved: VMM_THREADS.map((tid) => ({ tid, to: ['unified:/session'] })),
+    removed: [`unified:${LEAF}`, `unified:${SANDBOX}`],
+    unlimited: VCPUS,
+  })
+})
