@@ -10,11 +10,24 @@ export {
   type VmcgErrorCode,
   type VmcgErrorDetails,
 } from './errors'
-export type { CgroupStats } from './host/cgroup-stats'
+export type {
+  BlockDeviceStats,
+  ByteCounterStats,
+  CgroupStats,
+  CpuStats,
+  MemoryEvents,
+  MemoryParts,
+  MemoryStats,
+  PidsStats,
+  PressureStats,
+  ResourcePressure,
+  Stall,
+  ThrottlingStats,
+} from './host/cgroup-figures'
 export { type DetectHostOptions, detectHost, type Host } from './host/detect'
 export { type HypervisorDevicesOptions, hypervisorDevices } from './host/devices'
 export type { CgroupLayout, Hierarchy } from './host/hierarchies'
-export type { RoleStats, SandboxStats, ThrottlingStats } from './host/stats'
+export type { RoleStats, SandboxStats } from './host/stats'
 export type { Hypervisor, HypervisorCallOptions, HypervisorThreads } from './hypervisor/hypervisor'
 export { QemuHypervisor, type QemuOptions } from './hypervisor/qemu'
 export type { QmpCallOptions } from './hypervisor/qmp-client'

@@ -9,8 +9,6 @@ import { figuresV2, filesV2 } from './cgroup-stats-v2'
 import type { Hierarchy } from './hierarchies'
 import { hugePageSizes } from './huge-pages'
 
-export type { CgroupStats } from './cgroup-figures'
-
 export interface CgroupStatsOptions extends SubmitOptions {
   /** Sizes of huge pages, as the kernel names them. Default: those of this host. */
   readonly hugePageSizes?: readonly string[] | undefined

@@ -8,8 +8,6 @@ import type { Hierarchy } from './hierarchies'
 import { nanosecondsToUs, parseThrottling as parseThrottlingV1 } from './stat-files-v1'
 import { parseCpuMax, parseCpuStats, parseThrottling as parseThrottlingV2 } from './stat-files-v2'
 
-export type { ThrottlingStats } from './cgroup-figures'
-
 /** CPU time in microseconds since the cgroup was made; null where the host does not account it. */
 export interface RoleStats {
   readonly usageUs: number | null
