@@ -1,5 +1,7 @@
 'use strict'
 
+const { patience } = require('./support/scale.js')
+
 /** @type {import('jest').Config} */
 module.exports = {
   rootDir: require('node:path').join(__dirname, '..'),
@@ -13,6 +15,6 @@ module.exports = {
   },
   testEnvironment: 'node',
   // For hosts that are busy with other things: no test waits that long by itself.
-  testTimeout: 60_000,
+  testTimeout: patience(60_000),
   reporters: ['default', require.resolve('./support/skip-reporter.js')],
 }

@@ -3,12 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Fifo } from '../support/native-fifo'
+import { patience } from '../support/scale'
 
 // Everything runs in processes of its own, so that a crash is a failed test and not the end of the test run.
 
 const ADDON = join(__dirname, '..', '..', 'build', 'Release', 'vmcg.node')
 const SUPPORT = join(__dirname, '..', 'support')
-const HANGS_AFTER_MS = 120_000
+const HANGS_AFTER_MS = patience(120_000)
 
 interface Ending {
   readonly code: number | null

@@ -3,9 +3,10 @@ import { atEveryStep, type Ground, isDestroyed, newGround } from '../support/int
 import { type LifePlace, SECOND_CONTAINER } from '../support/lives'
 import { cgroupsOf } from '../support/manager-bench'
 import { describeWith } from '../support/require'
+import { patience } from '../support/scale'
 import { hypervisorOf } from '../support/stand-in'
 
-jest.setTimeout(600_000)
+jest.setTimeout(patience(600_000))
 
 let ground: Ground
 

@@ -4,13 +4,16 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, wri
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { detectHost } from '../../src/host/detect'
+import { hierarchyOf } from '../support/cgroup-v1'
 import { describeWith } from '../support/require'
+import { patience } from '../support/scale'
 
 const DEMO = join(__dirname, '..', '..', 'examples', 'demo', 'main.mjs')
 const { hierarchies } = detectHost()
 
 /** Longer than any host needs for a demo that takes ten seconds. */
-const TIMEOUT_MS = 120_000
+const CPU = hierarchyOf('cpu')
+const TIMEOUT_MS = patience(120_000)
 
 interface Run {
   readonly child: ChildProcess
@@ -83,9 +86,9 @@ describeWith(['root', 'cgroup-v1', 'spinvm'], 'the demo', () => {
         expect([await run.ended, run.output()]).toEqual([0, expect.stringContaining('5. Destroy')])
         const output = run.output()
         const sandbox = `/vmcg-demo-${run.child.pid}/vm`
-        expect(output).toContain(`+ cpu:${sandbox}/vcpu\n`)
-        expect(output).toContain(`~ cpu:${sandbox}/vcpu  cpu.cfs_quota_us -1 → 50000\n`)
-        expect(output).toContain(`~ cpu:${sandbox}/vcpu  cpu.cfs_quota_us 50000 → 90000\n`)
+        expect(output).toContain(`+ ${CPU}:${sandbox}/vcpu\n`)
+        expect(output).toContain(`~ ${CPU}:${sandbox}/vcpu  cpu.cfs_quota_us -1 → 50000\n`)
+        expect(output).toContain(`~ ${CPU}:${sandbox}/vcpu  cpu.cfs_quota_us 50000 → 90000\n`)
         expect(output).toMatch(/ tid {2}name +role +cgroup +CPU before +CPU after\n/)
         expect(output.match(new RegExp(` vcpu +${sandbox}/vcpu +\\d+\\.\\d % `, 'g'))).toHaveLength(4)
         expect(output.match(new RegExp(` iothread +${sandbox} `, 'g'))).toHaveLength(1)

@@ -4,8 +4,9 @@ import { kernelThreadsOf } from '../../src/host/kernel-threads'
 import { Bench } from '../support/bench'
 import { tasksOf } from '../support/cgroup-v1'
 import { describeWith } from '../support/require'
+import { patience } from '../support/scale'
 
-jest.setTimeout(60_000)
+jest.setTimeout(patience(60_000))
 
 let bench: Bench
 

@@ -8,6 +8,7 @@ import { holdings } from '../support/leaks'
 import { cgroupsOf, inEvery, ManagerBench, V1_MOUNTS } from '../support/manager-bench'
 import { onOperation, operationsDuring, type PublishedOperation } from '../support/operations'
 import { describeWith } from '../support/require'
+import { rounds } from '../support/scale'
 
 let bench: ManagerBench
 
@@ -187,9 +188,9 @@ describeWith(['root', 'cgroup-v1'], '500 lives of a managed cgroup', () => {
       await manager.destroy()
       await manager.close()
     }
-    for (let round = 0; round < 100; round += 1) await live()
+    for (let round = 0; round < rounds(100, 20); round += 1) await live()
     const before = holdings()
-    for (let round = 0; round < 400; round += 1) await live()
+    for (let round = 0; round < rounds(400, 40); round += 1) await live()
     const after = holdings()
 
     const { descriptors, threads, children } = before

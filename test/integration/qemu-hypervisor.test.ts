@@ -6,8 +6,9 @@ import { QmpClient } from '../../src/hypervisor/qmp-client'
 import { fakeMonitor } from '../support/fake-monitor'
 import { type Qemu, type QemuSettings, startQemu } from '../support/qemu'
 import { describeWith } from '../support/require'
+import { patience, rounds } from '../support/scale'
 
-jest.setTimeout(90_000)
+jest.setTimeout(patience(90_000))
 
 let vm: Qemu | undefined
 const clients: { close(): Promise<void> }[] = []
@@ -225,7 +226,7 @@ describeWith(['qemu', 'kvm'], 'the monitor of a QEMU', () => {
     const connectAndClose = async () => (await QemuHypervisor.connect({ socket: qemu.sockets[0] })).close()
     await connectAndClose()
     const before = openDescriptors()
-    for (let round = 0; round < 200; round++) await connectAndClose()
+    for (let round = 0; round < rounds(200); round++) await connectAndClose()
     expect(openDescriptors()).toBe(before)
   })
 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { detectHost } from '../../src/host/detect'
 import { canWrite, rootless } from '../../src/host/rootless'
-import { directory, freshPath } from '../support/cgroup-v1'
+import { directory, freshPath, hierarchyOf } from '../support/cgroup-v1'
 import { runChild } from '../support/child-process'
 import { describeWith } from '../support/require'
 
@@ -93,7 +93,7 @@ describeWith(['root', 'cgroup-v1', 'public-checkout'], 'a manager without rootâ€
         noPid: refusal('ERR_VMCG_INVALID_ARGUMENT', '-1'),
         freeze: refusal('ERR_VMCG_NO_CONTROLLER', 'freezer controller is mounted, but this user may not'),
       },
-      removed: [`cpu:${path}/kata_vm`],
+      removed: [`${hierarchyOf('cpu')}:${path}/kata_vm`],
     })
   })
 

@@ -14,9 +14,10 @@ import {
   tasksOf,
 } from '../support/cgroup-v1'
 import { describeWith } from '../support/require'
+import { patience } from '../support/scale'
 import { hypervisorOf, waitUntilGone } from '../support/stand-in'
 
-jest.setTimeout(60_000)
+jest.setTimeout(patience(60_000))
 
 let bench: Bench
 

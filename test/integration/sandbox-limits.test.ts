@@ -3,12 +3,21 @@ import { join } from 'node:path'
 import { formatPlan } from '../../src/plan/format-plan'
 import type { Sandbox } from '../../src/sandbox'
 import { Bench, container } from '../support/bench'
-import { directory, exists, makeCgroup, readKnob, tasksOf, writeKnob } from '../support/cgroup-v1'
+import {
+  directory,
+  exists,
+  hierarchyOf,
+  makeCgroup,
+  readKnob,
+  tasksOf,
+  writeKnob,
+} from '../support/cgroup-v1'
 import { onOperation, operationsDuring } from '../support/operations'
 import { describeWith } from '../support/require'
+import { patience } from '../support/scale'
 import { hypervisorOf } from '../support/stand-in'
 
-jest.setTimeout(60_000)
+jest.setTimeout(patience(60_000))
 
 let bench: Bench
 
@@ -51,7 +60,7 @@ describeWith(['root', 'cgroup-v1', 'python'], "a sandbox's limits", () => {
     const sandbox = await applied(container({ ...QUOTA_30, shares: 512, cpus: '0' }))
     sandbox.removeContainer('c1')
     const { unlimited } = await sandbox.apply()
-    expect(unlimited).toEqual([`cpu:${bench.parent}/vm/vcpu cpu.cfs_quota_us`])
+    expect(unlimited).toEqual([`${hierarchyOf('cpu')}:${bench.parent}/vm/vcpu cpu.cfs_quota_us`])
     expect(bandwidth()).toBe('-1/100000')
     expect(readKnob('cpu', `${bench.parent}/vm`, 'cpu.shares')).toBe('1024')
     const available = readKnob('cpuset', bench.parent, 'cpuset.cpus')

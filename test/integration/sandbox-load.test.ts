@@ -6,6 +6,7 @@ import { CgroupManager } from '../../src/manager'
 import type { ContainerConfig } from '../../src/model/container'
 import { Sandbox } from '../../src/sandbox'
 import type { LoadOptions } from '../../src/sandbox-options'
+import { hierarchyOf } from '../support/cgroup-v1'
 import { runChild } from '../support/child-process'
 import { type Ground, newGround, placeOn } from '../support/interrupted-life'
 import { SECOND_CONTAINER } from '../support/lives'
@@ -156,7 +157,7 @@ describeWith(['root', 'cgroup-v1', 'python'], 'loading', () => {
     const [name = ''] = readdirSync(bench.stateDir).filter((file) => file.endsWith('.json'))
     const file = join(bench.stateDir, name)
     const state = JSON.parse(readFileSync(file, 'utf8'))
-    writeFileSync(file, JSON.stringify({ ...state, claimed: ['cpu'] }))
+    writeFileSync(file, JSON.stringify({ ...state, claimed: [hierarchyOf('cpu')] }))
     bench.write('cpu', 'tasks', ground.standIn.pid, path)
     await expect((await load()).apply()).rejects.toMatchObject(foreign)
 

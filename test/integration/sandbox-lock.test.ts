@@ -7,9 +7,10 @@ import { exists, placeOf } from '../support/cgroup-v1'
 import { runChild } from '../support/child-process'
 import { onOperation, operationsDuring } from '../support/operations'
 import { describeWith } from '../support/require'
+import { patience } from '../support/scale'
 import { hypervisorOf } from '../support/stand-in'
 
-jest.setTimeout(60_000)
+jest.setTimeout(patience(60_000))
 
 let bench: Bench
 

@@ -14,9 +14,10 @@ import {
 } from '../support/cgroup-v1'
 import { holdings } from '../support/leaks'
 import { describeWith } from '../support/require'
+import { patience, rounds } from '../support/scale'
 import { hypervisorOf } from '../support/stand-in'
 
-jest.setTimeout(120_000)
+jest.setTimeout(patience(120_000))
 
 let bench: Bench
 
@@ -35,7 +36,7 @@ describeWith(['root', 'cgroup-v1', 'python'], 'two sandboxes under one parent', 
         return { id, vmm, vcpus: await vmm.start(2) }
       }),
     )
-    for (let round = 0; round < 20; round += 1) {
+    for (let round = 0; round < rounds(20, 3); round += 1) {
       const sandboxes = await Promise.all(
         vms.map(async ({ id, vmm, vcpus }) => {
           const sandbox = await bench.sandbox({ id, containers: [LIMITS] })
@@ -65,7 +66,7 @@ describeWith(['root', 'cgroup-v1', 'python'], 'two sandboxes under one parent', 
     const staying = await bench.sandbox({ id: 'a', containers: [LIMITS] })
     await staying.attach(hypervisorOf(vmmA.pid, () => vcpusA))
     await staying.apply()
-    for (let round = 0; round < 10; round += 1) {
+    for (let round = 0; round < rounds(10, 2); round += 1) {
       const leaving = await bench.sandbox({ id: 'b', containers: [LIMITS] })
       await leaving.attach(hypervisorOf(vmmB.pid, () => vcpusB))
       await leaving.apply()
@@ -89,9 +90,9 @@ describeWith(['root', 'cgroup-v1', 'qemu', 'kvm'], '200 lives of a sandbox aroun
       await sandbox.destroy()
       await sandbox.close()
     }
-    for (let round = 0; round < 40; round += 1) await live()
+    for (let round = 0; round < rounds(40, 5); round += 1) await live()
     const before = holdings()
-    for (let round = 0; round < 160; round += 1) await live()
+    for (let round = 0; round < rounds(160, 10); round += 1) await live()
     const after = holdings()
 
     const { descriptors, threads, children } = before

@@ -5,8 +5,9 @@ import { Bench, container } from '../support/bench'
 import { CONTROLLERS, everywhere, placeOf, readKnob, tasksOf, threadsOf } from '../support/cgroup-v1'
 import type { Qemu, QemuSettings } from '../support/qemu'
 import { describeWith } from '../support/require'
+import { patience } from '../support/scale'
 
-jest.setTimeout(90_000)
+jest.setTimeout(patience(90_000))
 
 let bench: Bench
 

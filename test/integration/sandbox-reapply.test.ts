@@ -11,9 +11,10 @@ import {
 } from '../support/cgroup-v1'
 import { describeWith } from '../support/require'
 import { type Sampler, startSampler, type Watched } from '../support/sampler'
+import { patience, rounds } from '../support/scale'
 import { hypervisorOf } from '../support/stand-in'
 
-jest.setTimeout(240_000)
+jest.setTimeout(patience(240_000))
 
 let bench: Bench
 let sampler: Sampler
@@ -78,9 +79,11 @@ describeWith(['root', 'cgroup-v1', 'qemu', 'kvm'], 'the vCPUs of a QEMU', () => 
       const others = threadsOf(qemu.pid).filter(({ tid }) => !vcpus.includes(tid))
       return others[round % others.length]?.tid ?? qemu.pid
     }
+    const all = rounds(700, 28)
+    const quarter = Math.floor(all / 4)
     await sampler.watch(watchedIn(vcpus))
-    for (let round = 0; round < 700; round += 1) {
-      if (round % 175 === 100) {
+    for (let round = 0; round < all; round += 1) {
+      if (round % quarter === Math.floor(quarter / 2)) {
         await plugVcpu(vcpus.length)
         continue
       }
@@ -111,7 +114,7 @@ describeWith(['root', 'cgroup-v1', 'python'], 'the vCPUs of a VMM that keeps mak
     await vmm.churn(4)
     await sandbox.apply()
     await sampler.watch(watchedIn(vcpus))
-    for (let round = 0; round < 300; round += 1) {
+    for (let round = 0; round < rounds(300); round += 1) {
       for (const controller of CONTROLLERS) moveThread(controller, bench.parent, vmm.pid)
       await refreshed(sandbox)
       expect(placeOf(vmm.pid)).toEqual(everywhere(`${bench.parent}/vm`))

@@ -5,9 +5,10 @@ import { Bench, container } from '../support/bench'
 import { isAlive, placeOf, tasksOf } from '../support/cgroup-v1'
 import { onOperation, type PublishedOperation } from '../support/operations'
 import { describeWith } from '../support/require'
+import { patience } from '../support/scale'
 import { hypervisorOf, type StandIn, waitUntilGone } from '../support/stand-in'
 
-jest.setTimeout(60_000)
+jest.setTimeout(patience(60_000))
 
 let bench: Bench
 

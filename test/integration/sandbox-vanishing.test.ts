@@ -1,10 +1,11 @@
 import { Bench, container } from '../support/bench'
-import { CONTROLLERS, everywhere, exists, placeOf, tasksOf } from '../support/cgroup-v1'
+import { CONTROLLERS, everywhere, exists, hierarchyOf, placeOf, tasksOf } from '../support/cgroup-v1'
 import { onOperation } from '../support/operations'
 import { describeWith } from '../support/require'
+import { patience } from '../support/scale'
 import { hypervisorOf, waitUntilGone } from '../support/stand-in'
 
-jest.setTimeout(60_000)
+jest.setTimeout(patience(60_000))
 
 let bench: Bench
 
@@ -120,7 +121,7 @@ describeWith(['root', 'cgroup-v1', 'qemu', 'kvm'], 'a QEMU that is killed', () =
     )
     await expect(dying).rejects.toMatchObject({ code: 'ERR_VMCG_VM_GONE' })
     const { removed } = await sandbox.destroy()
-    expect(removed).toContain(`cpu:${bench.parent}/vm/vcpu`)
+    expect(removed).toContain(`${hierarchyOf('cpu')}:${bench.parent}/vm/vcpu`)
     expectGone(`${bench.parent}/vm`)
   })
 

@@ -5,9 +5,10 @@ import { QemuHypervisor } from '../../src/hypervisor/qemu'
 import { Bench } from '../support/bench'
 import { writeKnob } from '../support/cgroup-v1'
 import { describeWith } from '../support/require'
+import { patience } from '../support/scale'
 import { startSpinVm } from '../support/spinvm'
 
-jest.setTimeout(90_000)
+jest.setTimeout(patience(90_000))
 
 let bench: Bench
 

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { processName } from '../../tools/setup/lock'
 import { describeWith, SPINVM } from '../support/require'
+import { rounds } from '../support/scale'
 import { type QmpWire, type SpinVm, startSpinVm } from '../support/spinvm'
 
 const CORE = { driver: 'spinvm-cpu', 'socket-id': 0, 'thread-id': 0 }
@@ -117,12 +118,13 @@ describeWith(['spinvm'], 'the embedded VMM', () => {
   test('stop keeps the vCPUs from running until cont, and both are told once', async () => {
     await start('--no-kvm', '--smp', '2')
     await expect(qmp.execute('stop')).resolves.toEqual({ return: {} })
-    const stopped = vm.threads()
+    const vcpus = () => vm.threads().filter(({ name }) => name.startsWith('CPU'))
+    const stopped = vcpus()
     await expect(qmp.execute('query-status')).resolves.toMatchObject({
       return: { status: 'paused', running: false },
     })
     await sleep(100)
-    expect(vm.threads()).toEqual(stopped)
+    expect(vcpus()).toEqual(stopped)
     await qmp.execute('stop')
     await qmp.execute('cont')
     await qmp.execute('cont')
@@ -236,7 +238,7 @@ describeWith(['spinvm', 'kvm'], 'the embedded VMM on KVM', () => {
       await qmp.execute('qmp_capabilities')
       await expect(qmp.execute('query-kvm')).resolves.toEqual({ return: { enabled: true, present: true } })
       await spins(vm, /^CPU 1\/KVM/)
-      for (let round = 0; round < 50; round++) {
+      for (let round = 0; round < rounds(50); round++) {
         await qmp.execute('stop')
         await qmp.execute('cont')
       }

@@ -6,9 +6,10 @@ import type { ObservedHierarchy } from '../../src/plan/observed'
 import { SimulatedKernel } from '../../src/plan/simulated-kernel'
 import { freshPath } from '../support/cgroup-v1'
 import { describeWhere, describeWith } from '../support/require'
+import { patience } from '../support/scale'
 import { type StandIn, startStandIn } from '../support/stand-in'
 
-jest.setTimeout(60_000)
+jest.setTimeout(patience(60_000))
 
 const v2 = detectHost().hierarchies.find(({ version, isReadOnly }) => version === 2 && !isReadOnly)
 /** One that tells no threads apart, and is handed down here or can be. */

@@ -33,6 +33,13 @@ export function directory(controller: Controller, path: string): string {
   return path === '/' ? mount.point : join(mount.point, path)
 }
 
+/** A hierarchy by all of its controllers, such as `cpu,cpuacct` where those are mounted together. */
+export function hierarchyOf(controller: Controller): string {
+  const lines = readFileSync('/proc/self/cgroup', 'utf8').split('\n')
+  const names = lines.map((line) => line.split(':')[1] ?? '')
+  return names.find((name) => name.split(',').includes(controller)) ?? controller
+}
+
 export function exists(controller: Controller, path: string): boolean {
   return statSync(directory(controller, path), { throwIfNoEntry: false }) !== undefined
 }
@@ -88,14 +95,11 @@ export function isAlive(tid: number): boolean {
 
 /** Makes a cgroup that threads can be moved into. */
 export function makeCgroup(path: string, controllers: readonly Controller[] = CONTROLLERS): void {
-  for (const controller of controllers) {
-    mkdirSync(directory(controller, path))
-    if (controller !== 'cpuset') continue
-    for (const knob of ['cpuset.cpus', 'cpuset.mems']) {
-      const above = readKnob('cpuset', join(path, '..'), knob)
-      writeKnob('cpuset', path, knob, above)
-    }
-  }
+  // Two controllers can share a hierarchy, as systemd mounts cpu and cpuacct.
+  for (const made of new Set(controllers.map((controller) => directory(controller, path)))) mkdirSync(made)
+  if (!controllers.includes('cpuset')) return
+  for (const knob of ['cpuset.cpus', 'cpuset.mems'])
+    writeKnob('cpuset', path, knob, readKnob('cpuset', join(path, '..'), knob))
 }
 
 /** Every cgroup below a path, and itself, from the leaves up; none where it does not exist. */

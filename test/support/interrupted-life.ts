@@ -4,6 +4,7 @@ import { isVmcgError } from '../../src/errors'
 import { runChild } from './child-process'
 import type { LifePlace } from './lives'
 import { cgroupsOf, ManagerBench, V1_MOUNTS } from './manager-bench'
+import { stride } from './scale'
 import type { StandIn } from './stand-in'
 
 export type Kind = 'sandbox' | 'manager'
@@ -41,16 +42,21 @@ export async function dieAfter(kind: Kind, steps: number, place: LifePlace): Pro
   return true
 }
 
-/** Has a life end after its first step, its second, and so on; what comes after it is told which step that was. */
+/**
+ * Has a life end after its first step, its second, and so on, or only some of them where a stride says so; what comes
+ * after it is told which step that was.
+ *
+ * @returns the last step that was tried, of a life that has one more or many
+ */
 export async function atEveryStep(
   kind: Kind,
   ground: Ground,
   afterwards: (place: LifePlace, step: number) => Promise<void>,
 ): Promise<number> {
-  for (let step = 1; ; step += 1) {
+  for (let step = 1; ; step += stride()) {
     const place = placeOn(ground, `${kind}${step}`)
     try {
-      if (!(await dieAfter(kind, step, place))) return step - 1
+      if (!(await dieAfter(kind, step, place))) return step - stride()
       await afterwards(place, step)
       await expectNothingLeft(ground, place)
     } catch (cause) {

@@ -67,13 +67,12 @@ export class ManagerBench {
 
   /** Makes a cgroup by hand, as somebody else would; where there is a cpuset, one that takes processes. */
   make(path: string, controllers: Iterable<string> = Object.keys(V1_MOUNTS)): void {
-    for (const controller of controllers) {
-      mkdirSync(this.directory(controller, path))
-      if (controller !== 'cpuset') continue
-      for (const knob of ['cpuset.cpus', 'cpuset.mems']) {
-        this.write(controller, knob, this.read(controller, knob, join(path, '..')), path)
-      }
-    }
+    const wanted = [...controllers]
+    // Two controllers can share a hierarchy, as systemd mounts cpu and cpuacct.
+    for (const made of new Set(wanted.map((controller) => this.directory(controller, path)))) mkdirSync(made)
+    if (!wanted.includes('cpuset')) return
+    for (const knob of ['cpuset.cpus', 'cpuset.mems'])
+      this.write('cpuset', knob, this.read('cpuset', knob, join(path, '..')), path)
   }
 
   /** The whole text without the newline at the end. */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { spinRom } from '../../guest/spin-rom'
+import { patience } from './scale'
 
 export interface QemuSettings {
   /** Default `'kvm'`. */
@@ -41,7 +42,7 @@ export interface Qemu {
 }
 
 /** Longer than any host needs; a test's own time limit should strike first. */
-const START_TIMEOUT_MS = 60_000
+const START_TIMEOUT_MS = patience(60_000)
 
 /**
  * Starts a real QEMU with the spinning guest. `kill` it in an `afterEach`; should this process die before, the kernel

@@ -31,7 +31,8 @@ export class Residence {
 
   /** Makes a cgroup below; its directory is taken away with the others. */
   make(path: string): void {
-    for (const controller of this.#controllers) mkdirSync(this.directory(controller, path))
+    const directories = this.#controllers.map((controller) => this.directory(controller, path))
+    for (const directory of new Set(directories)) mkdirSync(directory)
     this.#paths.push(path)
   }
 

@@ -19,10 +19,10 @@ export class TestCgroup {
     for (const controller of controllers) {
       const mount = v1MountOf(controller)
       if (mount === undefined) throw new Error(`no v1 hierarchy has ${controller}`)
-      const directory = join(mount, path)
-      mkdirSync(directory)
-      this.#directories.set(controller, directory)
+      this.#directories.set(controller, join(mount, path))
     }
+    // Two controllers can share a hierarchy, as systemd mounts cpu and cpuacct.
+    for (const directory of new Set(this.#directories.values())) mkdirSync(directory)
   }
 
   child(name: string): TestCgroup {
@@ -52,7 +52,7 @@ export class TestCgroup {
   /** A removed cgroup keeps its realtime share of the parent for a grace period, so that is given back first. */
   remove(): void {
     if (this.#directories.has('cpu')) this.write('cpu', 'cpu.rt_runtime_us', '0')
-    for (const directory of this.#directories.values()) rmdirSync(directory)
+    for (const directory of new Set(this.#directories.values())) rmdirSync(directory)
   }
 
   #directory(controller: string): string {
