@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Roots } from '../../src/engine/lane'
 import { detectHost } from '../../src/host/detect'
 import { freshPath } from './cgroup-v1'
+import { patience } from './scale'
 import { v1MountOf } from './test-cgroups'
 
 /** A process that a test runs inside of a cgroup of its own. */
@@ -157,7 +158,7 @@ export function ticksOf(pid: number): number {
 
 export async function waitFor(what: string, holds: () => boolean): Promise<void> {
   for (let attempt = 0; !holds(); attempt += 1) {
-    if (attempt > 2000) throw new Error(`waited in vain: ${what}`)
+    if (attempt > patience(2000)) throw new Error(`waited in vain: ${what}`)
     await sleep(5)
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Hypervisor } from '../../src/hypervisor/hypervisor'
 import { isAlive } from './cgroup-v1'
+import { patience } from './scale'
 
 /** A process whose threads a test starts and ends as it likes; see `stand-in.py`. */
 export interface StandIn {
@@ -60,7 +61,7 @@ export async function startStandIn(): Promise<StandIn> {
 
 /** Waits for a thread's end on this thread, as code does that must not let others run meanwhile. */
 export function waitUntilGone(tid: number): void {
-  const deadline = Date.now() + 10_000
+  const deadline = Date.now() + patience(10_000)
   while (isAlive(tid)) {
     if (Date.now() > deadline) throw new Error(`thread ${tid} does not end`)
   }

@@ -21,8 +21,12 @@
 
 /** What no boot has: Debian's kernel is built without it. */
 const KERNEL_LACKS = ['rt-group-sched']
+const V1 = ['cgroup-v1', 'devices-v1', 'limits-v1', 'freezer-v1', 'accounting-v1']
+const V2 = ['cgroup-v2']
 
-const ALL = /(?:)/
+/** Those that end a life after each of its steps. They are run whole on the host, and here in one guest only. */
+const CAMPAIGNS = /^crash-/
+const NO_CAMPAIGNS = /^(?!crash-)/
 
 /** @type {readonly Guest[]} */
 const GUESTS = [
@@ -30,22 +34,33 @@ const GUESTS = [
     name: 'v1',
     shows: 'every controller in a cgroup v1 hierarchy, as on older hosts',
     kernel: ['systemd.unified_cgroup_hierarchy=0', 'systemd.legacy_systemd_cgroup_controller=yes'],
-    lacks: [...KERNEL_LACKS],
-    phases: [{ name: 'root', files: ALL }],
+    lacks: [...KERNEL_LACKS, ...V2, 'unified'],
+    phases: [
+      { name: 'root', files: NO_CAMPAIGNS },
+      { name: 'campaigns', files: CAMPAIGNS },
+    ],
   },
   {
     name: 'hybrid',
-    shows: 'cgroup v1 controllers beside a v2 tree without any; without pressure figures (psi=0)',
+    shows: 'cgroup v1 controllers beside a v2 tree without any; no pressure figures (psi=0)',
     kernel: ['systemd.unified_cgroup_hierarchy=0', 'psi=0'],
-    lacks: [...KERNEL_LACKS],
-    phases: [{ name: 'root', files: ALL }],
+    lacks: [...KERNEL_LACKS, ...V2],
+    phases: [{ name: 'root', files: NO_CAMPAIGNS }],
   },
   {
     name: 'v2',
     shows: 'cgroup v2 alone, as on hosts of today',
     kernel: ['psi=1'],
-    lacks: [...KERNEL_LACKS, ...['cgroup-v1', 'devices-v1', 'limits-v1', 'freezer-v1', 'accounting-v1']],
-    phases: [{ name: 'root', files: ALL }],
+    lacks: [...KERNEL_LACKS, ...V1],
+    phases: [
+      { name: 'root', files: NO_CAMPAIGNS },
+      {
+        name: 'favordynmods',
+        before: [['mount', '-o', 'remount,nsdelegate,memory_recursiveprot,favordynmods', '/sys/fs/cgroup']],
+        files: /^(?:structure-v2|sandbox-placement)/,
+      },
+      { name: 'user', user: 'vmcg', files: /^rootless-v2/ },
+    ],
   },
 ]
 

@@ -4,7 +4,7 @@
 // CONTRIBUTING.md. The last line is the sum of the tests.
 
 const { mkdtempSync, readdirSync, rmSync } = require('node:fs')
-const { tmpdir } = require('node:os')
+const { availableParallelism, tmpdir } = require('node:os')
 const { join } = require('node:path')
 const { SetupError } = require('../../tools/setup/errors')
 const { Interrupted, watchForTheEnd } = require('../../tools/setup/ending')
@@ -29,7 +29,7 @@ const { addCounts, formatCounts, formatLeftOut } = require('./report')
 const EMULATED = { VMCG_SCALE: '0.05', VMCG_PATIENCE: '10' }
 const NATIVE = { VMCG_SCALE: '1', VMCG_PATIENCE: '2' }
 
-const GUEST_TIMEOUT_MS = 25 * 60_000
+const GUEST_TIMEOUT_MS = 30 * 60_000
 
 const USAGE = `usage: npm run test:vm [-- [guest...] [pattern...] [--shell] [--exec COMMAND]]
 
@@ -103,13 +103,20 @@ async function runAll(options, signal) {
 }
 
 /**
+ * As many guests at once as there are CPUs: in each one the tests come one after the other.
+ *
  * @param {Machine} machine
  * @param {Arguments} options
  */
 async function runGuests(machine, { guests, command }) {
   /** @type {[string, import('./report').Counts][]} */
   const results = []
-  for (const name of guests) results.push([name, await runGuest(machine, guestNamed(name))])
+  const waiting = [...guests]
+  const work = async () => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift())
+      results.push([name, await runGuest(machine, guestNamed(name))])
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, work))
   const sum = addCounts(results.map(([, counts]) => counts))
   process.exitCode = sum.failed > 0 ? 1 : 0
   if (command !== undefined) return

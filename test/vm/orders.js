@@ -22,7 +22,7 @@ const { NODE } = require('./paths')
 const MODULES = ['vhost_net', 'vhost_vsock', 'dm-mod', 'null_blk', 'loop', 'bfq']
 
 /** Longer than any phase takes; the guest as a whole is bounded as well. */
-const PHASE_TIMEOUT_MS = 15 * 60_000
+const PHASE_TIMEOUT_MS = 20 * 60_000
 
 /**
  * @param {Guest} guest
@@ -75,7 +75,7 @@ function commandOrders(command, env) {
 function jestCommand(files) {
   return [
     ...[NODE, 'test/node_modules/jest/bin/jest.js', '--config', 'test/jest.config.js'],
-    ...['--runInBand', '--no-watchman', '--runTestsByPath', ...files],
+    ...['--runInBand', '--no-watchman', '--roots', 'test/integration', '--runTestsByPath', ...files],
   ]
 }
 

@@ -10,7 +10,7 @@ const PACKAGES = [
   'linux-image-cloud-amd64',
   ...['systemd', 'systemd-sysv', 'udev', 'kmod', 'dbus'],
   // What the tests call: a VM inside the guest, the peers, and the tools to look at both.
-  ...['qemu-system-x86', 'runc', 'crun', 'python3-minimal', 'util-linux', 'iproute2', 'procps'],
+  ...['qemu-system-x86', 'runc', 'crun', 'python3', 'util-linux', 'iproute2', 'procps'],
   ...['libgcc-s1', 'libstdc++6'],
 ]
 
