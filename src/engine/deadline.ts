@@ -87,5 +87,7 @@ export function blockingWrites(stage: Stage): readonly WriteKnob[] {
 const BLOCKING_KNOBS: readonly string[] = [
   'memory.limit_in_bytes',
   'memory.memsw.limit_in_bytes',
+  'memory.max',
+  'memory.high',
   'cpuset.mems',
 ]

@@ -118,7 +118,7 @@ function vanished(outcome: OperationOutcome): readonly number[] {
 }
 
 /** Knobs that hold back. A weight or a period that goes back to its default sets nobody free. */
-const LIMIT = /(?:cfs_quota_us|limit_in_bytes|pids\.max|rdma\.max|throttle\..*_device)$/
+const LIMIT = /(?:cfs_quota_us|limit_in_bytes|throttle\..*_device|\.max|memory\.high)$/
 
 /** Limits that were in force before the first write and are not after the last. */
 function lifted(outcomes: readonly OperationOutcome[]): readonly string[] {
@@ -137,6 +137,8 @@ function lifted(outcomes: readonly OperationOutcome[]): readonly string[] {
 
 /** @param text as it is written, or as the kernel writes it: -1 bytes read as the largest number of whole pages. */
 function isUnlimited(knob: string, text: string): boolean {
+  // Whatever the period is.
+  if (knob === 'cpu.max') return text.startsWith('max')
   const unlimited = unlimitedValue(knob, text)
   if (unlimited === undefined || isKeyed(knob)) return unlimited === text
   return text === unlimited || isKept(knob, unlimited, text)

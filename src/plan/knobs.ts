@@ -3,6 +3,7 @@ import type { LinuxResources } from '../model/generated/oci'
 import type { KnobWrite, ObservedKnobs } from '../model/resources/knob'
 import { knobsOf } from '../model/resources/knobs-of'
 import { resourceWrites } from '../model/resources/resource-writes'
+import { EMPTY_LIST } from '../model/resources/unlimited'
 import type { OnUnsupported } from '../model/resources/unsupported'
 import { withoutEmptyLists } from './asked'
 import { refuseUnavailable } from './cpusets-v2'
@@ -73,8 +74,25 @@ function planCgroup(
   })) {
     const hierarchy = hierarchyOf(controller)
     if (hierarchy === undefined) throw noController(desired.id, controller, file)
-    builder.change(hierarchy, path, file, value)
+    if (value === EMPTY_LIST) emptyList(builder, { hierarchy, path, file })
+    else builder.change(hierarchy, path, file, value)
   }
+}
+
+/**
+ * Makes a cpuset of v2 follow its parent: an empty one does, but before Linux 6.11 the kernel empties none that holds
+ * somebody (ENOSPC). There everything that the host has does the same, since no more than the parent's is in effect.
+ *
+ * Source: kernel/cgroup/cpuset.c of Linux 6.1, validate_change.
+ */
+function emptyList(
+  builder: PlanBuilder,
+  { hierarchy, path, file }: { readonly hierarchy: string; readonly path: string; readonly file: string },
+): void {
+  const cgroup = builder.cgroup(hierarchy, path)
+  const isPopulated = (cgroup?.tids.length ?? 0) > 0 || (cgroup?.pids ?? []).length > 0
+  const all = builder.knob(hierarchy, '/', `${file}.effective`)
+  builder.write(hierarchy, path, file, isPopulated && all !== undefined ? all : EMPTY_LIST)
 }
 
 /** The lists of v1 cpusets are planned from the top down, with those of the cgroups above. */

@@ -98,6 +98,22 @@ describe('a sandbox on v2', () => {
   })
 })
 
+describe('CPUs that nobody asks for any more on v2', () => {
+  const narrow = (vm: Partial<Desired>) =>
+    carriedOut(desired({ ...vm, resources: { cpu: { cpus: '1' } } }), observed([unified()], [vmm]))
+  const managed = [{ hierarchy: 'unified', path: LEAF, knob: 'cpuset.cpus', value: '1' }]
+
+  test('are the parent’s again', () => {
+    expect(steps(desired({ managed }), narrow({}))).toContain(`${LEAF} cpuset.cpus \n`)
+  })
+
+  test('are all that the host has while somebody is inside: older kernels empty no such list', () => {
+    const wanted = desired({ ...withVm, managed })
+    expect(steps(wanted, narrow(withVm))).toContain(`${LEAF} cpuset.cpus 0-3`)
+    expect(steps(wanted, carriedOut(wanted, narrow(withVm)))).toEqual([])
+  })
+})
+
 describe('before anything is written on v2', () => {
   test('a parent with processes of its own is refused, with its name and the way out', () => {
     const kata = { '/kata': { pids: [7, 8] } }
