@@ -73,6 +73,14 @@ function isCrun18(): boolean {
 /** What a test can need beyond Node and the build: a check, and what to do where it fails. */
 const REQUIREMENTS = {
   root: { holds: () => process.geteuid?.() === 0, remedy: 'run as root' },
+  cgroups: {
+    holds: () => ['cpu', 'cpuacct', 'cpuset'].every(mountsV1) || hasControllersV2('cpu', 'cpuset'),
+    remedy: 'a host with cpu, cpuacct and cpuset as cgroup v1 hierarchies, or cpu and cpuset on cgroup v2',
+  },
+  limits: {
+    holds: () => ['memory', 'pids'].every((name) => mountsV1(name) || hasControllersV2(name)),
+    remedy: 'a host with memory and pids on cgroup v1 or v2',
+  },
   'cgroup-v1': {
     holds: () => ['cpu', 'cpuacct', 'cpuset'].every(mountsV1),
     remedy: 'a host with cpu, cpuacct and cpuset as cgroup v1 hierarchies',
@@ -104,6 +112,10 @@ const REQUIREMENTS = {
   'cgroup-v2': {
     holds: () => hasControllersV2('cpu', 'cpuset', 'memory', 'io', 'pids'),
     remedy: 'a host with its controllers on cgroup v2 alone',
+  },
+  'delegated-v2': {
+    holds: () => process.geteuid?.() !== 0 && process.env['VMCG_DELEGATED'] !== undefined,
+    remedy: 'npm run test:vm -- v2, which runs these as a user who was given a part of the tree',
   },
   'rt-group-sched': {
     holds: () => hasCpuKnob('cpu.rt_runtime_us'),

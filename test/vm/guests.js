@@ -23,6 +23,8 @@
 const KERNEL_LACKS = ['rt-group-sched']
 const V1 = ['cgroup-v1', 'devices-v1', 'limits-v1', 'freezer-v1', 'accounting-v1']
 const V2 = ['cgroup-v2']
+/** What only the phase of the user has. */
+const USER = ['delegated-v2']
 
 /** Those that end a life after each of its steps. They are run whole on the host, and here in one guest only. */
 const CAMPAIGNS = /^crash-/
@@ -34,7 +36,7 @@ const GUESTS = [
     name: 'v1',
     shows: 'every controller in a cgroup v1 hierarchy, as on older hosts',
     kernel: ['systemd.unified_cgroup_hierarchy=0', 'systemd.legacy_systemd_cgroup_controller=yes'],
-    lacks: [...KERNEL_LACKS, ...V2, 'unified'],
+    lacks: [...KERNEL_LACKS, ...V2, ...USER, 'unified'],
     phases: [
       { name: 'root', files: NO_CAMPAIGNS },
       { name: 'campaigns', files: CAMPAIGNS },
@@ -44,14 +46,14 @@ const GUESTS = [
     name: 'hybrid',
     shows: 'cgroup v1 controllers beside a v2 tree without any; no pressure figures (psi=0)',
     kernel: ['systemd.unified_cgroup_hierarchy=0', 'psi=0'],
-    lacks: [...KERNEL_LACKS, ...V2],
+    lacks: [...KERNEL_LACKS, ...V2, ...USER],
     phases: [{ name: 'root', files: NO_CAMPAIGNS }],
   },
   {
     name: 'v2',
     shows: 'cgroup v2 alone, as on hosts of today',
     kernel: ['psi=1'],
-    lacks: [...KERNEL_LACKS, ...V1],
+    lacks: [...KERNEL_LACKS, ...V1, ...USER],
     phases: [
       { name: 'root', files: NO_CAMPAIGNS },
       {
@@ -59,7 +61,7 @@ const GUESTS = [
         before: [['mount', '-o', 'remount,nsdelegate,memory_recursiveprot,favordynmods', '/sys/fs/cgroup']],
         files: /^(?:structure-v2|sandbox-placement)/,
       },
-      { name: 'user', user: 'vmcg', files: /^rootless-v2/ },
+      { name: 'user', user: 'vmcg', files: /^(?:delegated|rootless)-v2/ },
     ],
   },
 ]

@@ -38,12 +38,13 @@ function testOrders(guest, files, patterns, env) {
   const jobs = guest.phases.flatMap((phase) => {
     const own = wanted.filter((file) => phase.files.test(nameOf(file)))
     if (own.length === 0) return []
+    const lacks = phase.user === undefined ? guest.lacks : [...guest.lacks, 'root']
     return [
       {
         name: phase.name,
         before: phase.before ?? [],
         user: phase.user ?? /** @type {const} */ ('root'),
-        env: { ...env, ...phase.env, VMCG_LACKS: guest.lacks.join(',') },
+        env: { VMCG_REQUIRE: '1', ...env, ...phase.env, VMCG_LACKS: lacks.join(',') },
         command: jestCommand(own),
         isJest: true,
         timeoutMs: PHASE_TIMEOUT_MS,

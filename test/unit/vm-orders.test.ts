@@ -1,0 +1,73 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { GUESTS, type Guest } from '../vm/guests'
+import { commandOrders, testOrders } from '../vm/orders'
+
+const FILES = ['crash-x', 'kill-v1', 'kill-v2'].map((name) => `test/integration/${name}.test.ts`)
+const GUEST: Guest = {
+  name: 'g',
+  shows: '',
+  kernel: [],
+  lacks: ['kvm', 'nasm'],
+  phases: [
+    { name: 'first', files: /^(?!crash-)/ },
+    { name: 'second', files: /^crash-/, user: 'vmcg', before: [['true']], env: { VMCG_SCALE: '1' } },
+  ],
+}
+
+describe('what a guest is told to do', () => {
+  test('is each phase with the files that it is for, its environment, and what the boot lacks', () => {
+    const { jobs } = testOrders(GUEST, FILES, [], { VMCG_SCALE: '0.1', VMCG_PATIENCE: '9' })
+    expect(jobs.map(({ name, command }) => [name, command.filter((word) => FILES.includes(word))])).toEqual([
+      ['first', FILES.slice(1)],
+      ['second', FILES.slice(0, 1)],
+    ])
+    const [first, second] = jobs
+    expect(first).toMatchObject({ user: 'root', before: [], isJest: true })
+    expect(first?.env).toEqual({
+      VMCG_SCALE: '0.1',
+      VMCG_PATIENCE: '9',
+      VMCG_REQUIRE: '1',
+      VMCG_LACKS: 'kvm,nasm',
+    })
+    expect(second).toMatchObject({ user: 'vmcg', before: [['true']], env: { VMCG_SCALE: '1' } })
+  })
+
+  test('is only what the patterns match, and nothing where they match nothing', () => {
+    const names = (...patterns: string[]) =>
+      testOrders(GUEST, FILES, patterns, {}).jobs.map(({ name }) => name)
+    expect(names('kill-v2')).toEqual(['first'])
+    expect(names('kill-v2', 'crash')).toEqual(['first', 'second'])
+    expect(names('nothing')).toEqual([])
+  })
+
+  test('can be a command instead', () => {
+    const [job] = commandOrders('uname -r', {}).jobs
+    expect(job).toMatchObject({ command: ['sh', '-c', 'uname -r'], isJest: false, user: 'root' })
+  })
+})
+
+describe('the table of guests', () => {
+  const names = readdirSync(join(__dirname, '..', 'integration'))
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => name.replace('.test.ts', ''))
+
+  test.each(GUESTS.flatMap(({ name, phases }) => phases.map((phase) => [name, phase.name, phase] as const)))(
+    'has test files for %s, %s',
+    (_guest, _phase, { files }) => {
+      expect(names.filter((name) => files.test(name))).not.toEqual([])
+    },
+  )
+
+  test('leaves no test file out of every guest', () => {
+    const phases = GUESTS.flatMap((guest) => guest.phases)
+    expect(names.filter((name) => !phases.some(({ files }) => files.test(name)))).toEqual([])
+  })
+
+  test('has no requirement that every boot lacks, but what the kernel of them all is built without', () => {
+    const common = GUESTS.map(({ lacks }) => lacks).reduce((all, lacks) =>
+      all.filter((name) => lacks.includes(name)),
+    )
+    expect(common).toEqual(['rt-group-sched', 'delegated-v2'])
+  })
+})
