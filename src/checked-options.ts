@@ -12,6 +12,7 @@ import type { ActOptions } from './sandbox-options'
 interface OpenOptions extends ActOptions {
   readonly stateDir?: string | undefined
   readonly writeTimeoutMs?: number | undefined
+  readonly unsupported?: 'error' | 'warn' | undefined
   readonly logger?: Logger | undefined
 }
 
@@ -26,13 +27,17 @@ export function checkActOptions(options: ActOptions, name = 'options'): void {
 /**
  * The options of everything that opens a state.
  *
- * @throws `ERR_VMCG_INVALID_ARGUMENT` as {@link checkActOptions}, and for a `stateDir`, `writeTimeoutMs` or `logger` of no use.
+ * @throws `ERR_VMCG_INVALID_ARGUMENT` as {@link checkActOptions}, and for a `stateDir`, `writeTimeoutMs`, `unsupported` or
+ *   `logger` of no use.
  */
 export function checkOpenOptions(options: OpenOptions, name = 'options'): void {
   checkActOptions(options, name)
   checkOptionalText('stateDir', options.stateDir)
   checkOptionalMs('writeTimeoutMs', options.writeTimeoutMs)
-  const { logger } = options
+  const { logger, unsupported } = options
+  if (unsupported !== undefined && unsupported !== 'error' && unsupported !== 'warn') {
+    throw badArgument('unsupported', "'error' or 'warn'", unsupported)
+  }
   if (logger !== undefined && !hasMethods(logger, LOGGER_METHODS)) {
     throw badArgument('logger', `an object with the methods ${LOGGER_METHODS.join(', ')}`, logger)
   }

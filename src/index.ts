@@ -62,6 +62,7 @@ export type {
   ApplyOptions,
   AttachOptions,
   DestroyOptions,
+  KillOptions,
   LoadOptions,
   SandboxOptions,
 } from './sandbox-options'

@@ -7,7 +7,6 @@ import { detectHost } from './host/detect'
 import { deviceAt } from './host/devices'
 import { ManagedCgroup } from './managed-cgroup'
 import { deviceToRemove } from './manager-devices'
-import { setFrozen } from './manager-freezer'
 import {
   type CgroupManagerConfig,
   type CpusetOptions,
@@ -23,7 +22,8 @@ import { addDeviceUse, isDeviceInUse, removeDeviceUse } from './model/devices/de
 import type { LinuxResources } from './model/generated/oci'
 import { checkPlan } from './plan/checked-plan'
 import type { Plan } from './plan/operations'
-import type { ActOptions, ApplyOptions, DestroyOptions } from './sandbox-options'
+import type { ActOptions, ApplyOptions, DestroyOptions, KillOptions } from './sandbox-options'
+import { setFrozen } from './session-freezer'
 import type { SessionGate } from './session-gate'
 import { defaultStateDirectory } from './state/state-directory'
 
@@ -249,9 +249,7 @@ export class CgroupManager {
    * @param options `killSignal`: any other than SIGKILL is sent once, and nothing is waited for.
    * @throws `ERR_VMCG_BUSY` when this very process is inside, and for what does not end.
    */
-  kill(
-    options: ActOptions & { readonly killSignal?: NodeJS.Signals | number | undefined } = {},
-  ): Promise<void> {
+  kill(options: KillOptions = {}): Promise<void> {
     return this.#gate.act(options, () => this.#gate.session.kill(options))
   }
 

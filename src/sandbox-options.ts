@@ -59,3 +59,8 @@ export interface DestroyOptions extends ActOptions {
   /** Give living processes back to the cgroups that they came from, or kill them. @default 'move' */
   readonly processes?: 'move' | 'kill' | undefined
 }
+
+export interface KillOptions extends ActOptions {
+  /** Any other than SIGKILL is sent once, and nothing is waited for. @default 'SIGKILL' */
+  readonly killSignal?: NodeJS.Signals | number | undefined
+}

@@ -11,11 +11,11 @@ import { settle } from './engine/settle'
 import type { CgroupStats } from './host/cgroup-figures'
 import { readCgroupStats } from './host/cgroup-stats'
 import type { Host } from './host/detect'
-import { cgroupPaths, identifyIn } from './host/identify'
+import { identifyIn } from './host/identify'
 import { kernelThreadsOf } from './host/kernel-threads'
-import { isSameProcess, rememberProcess } from './host/origins'
-import { isRealtimeProcess, isRealtimeThread, isSameThread, readLineage, readStartTime } from './host/process'
-import { reachableOrigins } from './host/rootless'
+import { isSameProcess } from './host/origins'
+import { isRealtimeProcess, isRealtimeThread } from './host/process'
+import { freezingHierarchy } from './host/sandbox-hierarchies'
 import { readStats, type SandboxStats } from './host/stats'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import type { DeviceUse } from './model/devices/device-use'
@@ -25,12 +25,13 @@ import type { Observed } from './plan/observed'
 import { operationsOf, type Plan, type Stage } from './plan/operations'
 import { planSandbox } from './plan/plan-sandbox'
 import { rememberedAfter, rememberedBefore } from './plan/remembered-program'
-import type { Standstill } from './plan/stand-still'
+import { FREEZER_STATE, type Standstill } from './plan/stand-still'
 import { drainOf, type TeardownOptions } from './plan/teardown'
 import { lookAtSandbox, lookAtTeardown, type Wanted } from './sandbox-look'
 import { listThreads, type SandboxThread } from './sandbox-threads'
-import { destroyed, noThread, notAttached } from './session-errors'
+import { destroyed, notAttached } from './session-errors'
 import { sessionExecutor } from './session-executor'
+import { withProcess, withThreads } from './session-members'
 import type { HeldLock } from './state/lock'
 import type { SandboxStore } from './state/sandbox-store'
 import type { ProcessState, SandboxState } from './state/state-file'
@@ -41,8 +42,6 @@ export interface SessionApplyOptions extends SubmitOptions {
 
 /** What merged resources were merged from. The session only remembers it. */
 export type MergedFrom = Pick<SandboxState, 'containers' | 'merge'>
-
-type Origins = ProcessState['origins']
 
 export interface SessionDestroyOptions extends SubmitOptions {
   readonly processes: 'move' | 'kill'
@@ -95,16 +94,7 @@ export class SandboxSession {
 
   /** Remembers a process and where it came from. A VMM takes the place of the one before; the dead are forgotten. */
   async remember(pid: number, role: ProcessState['role']): Promise<void> {
-    const found = rememberProcess(pid, role, this.#host.hierarchies)
-    const known = this.#state.processes.find((other) => other.pid === pid && isSameProcess(other))
-    // A VMM does not become a helper: its threads are in the sandbox anyway, and its vCPUs would be lost.
-    if (known?.role === 'vmm' && role === 'helper') return
-    const others = this.#state.processes.filter(
-      (other) => other !== known && isSameProcess(other) && !(role === 'vmm' && other.role === 'vmm'),
-    )
-    const thread = this.#state.threads.find((other) => other.tid === pid && isSameThread(other))
-    const origins = await this.#originsOutside(found.origins, known ?? thread)
-    await this.#save({ processes: [...others, { ...found, origins }] })
+    await this.#save(await withProcess(this.#host, this.#state, pid, role))
   }
 
   /** Remembers the kernel's own threads that work for the VMM: they belong where its other threads are. */
@@ -117,35 +107,29 @@ export class SandboxSession {
     }
   }
 
-  /** Who is in the sandbox already came from where it was before that, or from nobody knows where. */
-  #originsOutside(found: Origins, known: { readonly origins: Origins } | undefined): Promise<Origins> {
-    const { sandbox, parent } = this.paths
-    const outside = Object.entries(found).map(([hierarchy, path]) => {
-      const isInside = path === sandbox || path.startsWith(`${sandbox}/`)
-      return [hierarchy, isInside ? (known?.origins[hierarchy] ?? parent) : path]
-    })
-    return reachableOrigins(this.#host, Object.fromEntries(outside), parent)
-  }
-
   /**
    * Remembers single threads that were put in by hand.
    *
    * @throws `ERR_VMCG_VM_GONE` for a thread that is not there.
    */
   async rememberThreads(tids: readonly number[]): Promise<void> {
-    const asked = tids.map(async (tid) => {
-      const startTime = readStartTime(tid)
-      const origins = cgroupPaths(tid, this.#host.hierarchies)
-      if (startTime === undefined || origins === undefined) throw noThread(tid)
-      const pid = readLineage(tid)?.tgid
-      const known =
-        this.#state.threads.find((other) => other.tid === tid && other.startTime === startTime) ??
-        this.#state.processes.find((process) => process.pid === pid && isSameProcess(process))
-      return { tid, startTime, origins: await this.#originsOutside(origins, known) }
-    })
-    const found = await Promise.all(asked)
-    const others = this.#state.threads.filter(({ tid }) => !tids.includes(tid)).filter(isSameThread)
-    await this.#save({ threads: [...others, ...found] })
+    await this.#save(await withThreads(this.#host, this.#state, tids))
+  }
+
+  /**
+   * Whether it can be frozen as it is: on v1 that takes a cgroup more.
+   *
+   * @throws `ERR_VMCG_NO_CONTROLLER` where there is no freezer.
+   */
+  get isFreezable(): boolean {
+    return this.#state.claimed.includes(freezingHierarchy(this.#host, this.#state.takenOver).id)
+  }
+
+  /** Remembers that it is to be in the freezer as well. */
+  async rememberFreezer(): Promise<void> {
+    const { id } = freezingHierarchy(this.#host, this.#state.takenOver)
+    const freezer = { hierarchy: id, path: this.paths.sandbox, knob: FREEZER_STATE, value: 'THAWED' }
+    await this.#save({ managed: [...this.#state.managed, freezer] })
   }
 
   /**

@@ -21,12 +21,14 @@ import type {
   ApplyOptions,
   AttachOptions,
   DestroyOptions,
+  KillOptions,
   LoadOptions,
   SandboxOptions,
 } from './sandbox-options'
 import type { MergedFrom } from './sandbox-session'
 import type { SandboxThread } from './sandbox-threads'
 import { sandboxTree } from './sandbox-tree'
+import { setFrozen } from './session-freezer'
 import { SessionGate } from './session-gate'
 import type { MergeState } from './state/state-file'
 
@@ -223,6 +225,43 @@ export class Sandbox {
     this.#gate.refuseClosed()
     checkActOptions(options)
     return this.#gate.session.threads(this.#hypervisor?.hypervisor, options)
+  }
+
+  /**
+   * Stops every thread of the VMM and its helpers, and waits until they have stopped. On v1 this takes a cgroup more, in
+   * the freezer, which is made when it is first needed.
+   *
+   * @throws `ENOENT` before the first `apply()`; `ERR_VMCG_NO_CONTROLLER` without a freezer; `ERR_VMCG_BUSY` for what does
+   *   not stop, which runs on then; on v1, the first time, what `refresh()` throws.
+   */
+  freeze(options: ActOptions = {}): Promise<void> {
+    return this.#gate.act(options, async () => {
+      const { session } = this.#gate
+      if (session.state.applied !== null && !session.isFreezable) {
+        if (this.#hypervisor === undefined) session.refuseUnasked()
+        await session.rememberFreezer()
+        await this.#settleApplied(options)
+      }
+      await setFrozen(session, true, options)
+    })
+  }
+
+  /** Lets everybody go on; does no harm where nobody was frozen. @throws as `freeze()` */
+  thaw(options: ActOptions = {}): Promise<void> {
+    return this.#gate.act(options, async () => {
+      const { session } = this.#gate
+      if (session.isFreezable) await setFrozen(session, false, options)
+    })
+  }
+
+  /**
+   * Kills the VMM and its helpers, also frozen ones, and waits until nobody is left. The cgroups stay.
+   *
+   * @param options `killSignal`: any other than SIGKILL is sent once, and nothing is waited for.
+   * @throws `ERR_VMCG_BUSY` when this very process is inside, and for what does not end.
+   */
+  kill(options: KillOptions = {}): Promise<void> {
+    return this.#gate.act(options, () => this.#gate.session.kill(options))
   }
 
   /**

@@ -8,6 +8,7 @@ import { type Desired, type ManagedKnob, sandboxPaths } from './desired'
 import type { Operation } from './operations'
 import { ownCgroups } from './own-cgroups'
 import { ownCgroupsV2 } from './own-cgroups-v2'
+import { FREEZER_STATE } from './stand-still'
 import { controllerOf, resourcesOn, type Version, versionOfHierarchy } from './versions'
 
 /**
@@ -61,6 +62,7 @@ export function managedWithoutLifted(
 ): readonly ManagedKnob[] {
   const asked = { 1: askedOn(1, managed, desired), 2: askedOn(2, managed, desired) }
   return managed.filter(({ hierarchy, path, knob, value }) => {
+    if (knob === FREEZER_STATE) return true
     if (isDeviceKnob(knob)) return desired.resources.devices !== undefined
     const version = versionOfHierarchy(hierarchy)
     if (version === 1 && knob.startsWith('cpuset.')) return true

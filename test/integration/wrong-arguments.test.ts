@@ -38,7 +38,7 @@ const ofManager = (name: string) => (args: readonly unknown[]) => callMethod(man
 const ofSandbox = (name: string) => (args: readonly unknown[]) => callMethod(sandbox, name, args)
 
 /** Of what every object with a state takes; a text is a directory that would be made. */
-const OPENING = ['lockTimeoutMs', 'writeTimeoutMs', 'logger', 'signal']
+const OPENING = ['lockTimeoutMs', 'writeTimeoutMs', 'unsupported', 'logger', 'signal']
 const stateDir = (name: string, pass: Sink['pass']): Sink => ({
   name: `${name}, stateDir`,
   pass: (value) => (value === undefined || typeof value === 'string' ? undefined : pass(value)),
@@ -123,9 +123,10 @@ const SANDBOX: readonly Sink[] = [
   },
   ...sinksOf('add', ofSandbox('add'), [2 ** 22 + 1, {}], ['signal']),
   ...sinksOf('apply', ofSandbox('apply'), [{}], ['signal', 'plan']),
-  ...['plan', 'refresh', 'stats', 'threads'].flatMap((name) =>
+  ...['plan', 'refresh', 'stats', 'threads', 'freeze', 'thaw'].flatMap((name) =>
     sinksOf(name, ofSandbox(name), [{}], ['signal']),
   ),
+  ...sinksOf('kill', ofSandbox('kill'), [{}], ['killSignal', 'signal']),
   ...sinksOf('destroy', ofSandbox('destroy'), [{}], ['processes', 'signal']),
 ]
 

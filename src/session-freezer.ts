@@ -6,7 +6,7 @@ import type { ActOptions } from './sandbox-options'
 import type { SandboxSession } from './sandbox-session'
 
 /**
- * Stops or lets go every thread of a managed cgroup.
+ * Stops or lets go everybody in a cgroup of ours.
  *
  * @throws `ERR_VMCG_NO_CONTROLLER` where no freezer is mounted, given to this user, or taken over; `ENOENT` where the
  *   cgroup has not been made or is there no more; `ERR_VMCG_FOREIGN_CGROUP` for somebody else's in its place; what
