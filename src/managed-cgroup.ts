@@ -1,10 +1,10 @@
 import { nothingDone, type Report } from './engine/report'
-import { isVmcgError } from './errors'
-import { detectHost } from './host/detect'
+import { isVmcgError, VmcgError } from './errors'
+import { detectHost, type Host } from './host/detect'
 import { delegatedHost, rootless } from './host/rootless'
 import { managedDevices, refuseIdleRemoval } from './manager-devices'
 import type { CgroupManagerConfig } from './manager-options'
-import type { ManagedPlace } from './manager-path'
+import type { ManagedPlace } from './manager-taken-over'
 import { checkId, checkList } from './model/argument'
 import type { DeviceSet } from './model/device-rule'
 import type { DeviceUse } from './model/devices/device-use'
@@ -12,8 +12,11 @@ import type { LinuxResources } from './model/generated/oci'
 import { resourceWrites } from './model/resources/resource-writes'
 import { parentPath } from './plan/observed'
 import { nothingToDo, type Plan } from './plan/operations'
+import { isThreadGranular } from './plan/own-cgroups'
+import { resourcesOn, versionsIn } from './plan/versions'
 import type { Wanted } from './sandbox-look'
 import type { ActOptions, ApplyOptions } from './sandbox-options'
+import type { SandboxSession } from './sandbox-session'
 import { type GateKey, SessionGate } from './session-gate'
 
 /** What a `CgroupManager` stands on: the session of a cgroup without a leaf, and the rules for its devices. */
@@ -22,11 +25,14 @@ export class ManagedCgroup {
   readonly #config: CgroupManagerConfig
   /** Without root's rights, and without a cgroup that was given to this user: nothing can be limited, or goes wrong. */
   readonly #isPowerless: boolean
+  /** With what was not given to this user. */
+  readonly #wholeHost: Host
 
-  private constructor(gate: SessionGate, config: CgroupManagerConfig, isPowerless: boolean) {
+  private constructor(gate: SessionGate, config: CgroupManagerConfig, isPowerless: boolean, wholeHost: Host) {
     this.gate = gate
     this.#config = config
     this.#isPowerless = isPowerless
+    this.#wholeHost = wholeHost
   }
 
   /**
@@ -53,7 +59,7 @@ export class ManagedCgroup {
       takenOver,
     }
     return SessionGate.open(host, key, { ...config, mustExist }, async (gate) => {
-      const cgroup = new ManagedCgroup(gate, config, isPowerless)
+      const cgroup = new ManagedCgroup(gate, config, isPowerless, wholeHost)
       const begun = begin(cgroup)
       if (isPowerless)
         gate.log.debug({ path }, 'rootless, and no cgroup was given to this user: nothing is limited')
@@ -101,6 +107,7 @@ export class ManagedCgroup {
     for (const tid of tids) checkId('a tid', tid)
     const { session } = this.gate
     if (this.#isPowerless) return nothingDone(session.state.id)
+    refuseLooseThreads(session)
     const known = session.state.threads.map(({ tid }) => tid)
     await session.rememberThreads(tids)
     return this.#settleOrRelease(
@@ -146,7 +153,7 @@ export class ManagedCgroup {
   /** What nobody could apply is refused also where nothing is: it would be found out on the next host only. */
   #refuseInvalid(resources: LinuxResources): void {
     this.#wanted(resources)
-    resourceWrites(resources, { version: 1 })
+    refuseInvalidOn(this.#wholeHost, resources, this.#unsupported)
   }
 
   #wanted(resources: LinuxResources): Wanted {
@@ -157,6 +164,31 @@ export class ManagedCgroup {
   get #unsupported(): Wanted['unsupported'] {
     return this.#config.unsupported ?? this.gate.session.state.merge.unsupported
   }
+}
+
+/**
+ * Each part of resources is looked at by the rules of the version where its controllers are, and by those of the host's
+ * own version where it has none.
+ */
+function refuseInvalidOn(host: Host, resources: LinuxResources, unsupported: Wanted['unsupported']): void {
+  const versionOf = versionsIn(host.hierarchies)
+  const main = versionOf('cpu') ?? (host.layout === 'v2' ? 2 : 1)
+  const onUnsupported = unsupported === 'warn' ? () => undefined : undefined
+  for (const version of [1, 2] as const)
+    resourceWrites(resourcesOn(version, resources, versionOf, main), { version, onUnsupported })
+}
+
+/** @throws `ERR_VMCG_UNSUPPORTED` on hosts without a hierarchy of v1 that holds single threads. */
+function refuseLooseThreads({ host, state }: SandboxSession): void {
+  const holdsThreads = host.hierarchies.some(
+    (hierarchy) => hierarchy.version === 1 && isThreadGranular(hierarchy),
+  )
+  if (holdsThreads || !host.hierarchies.some(({ version }) => version === 2)) return
+  throw new VmcgError(
+    'ERR_VMCG_UNSUPPORTED',
+    `${state.id}: cgroup v2 keeps the threads of a process together, so that no single ones can be added`,
+    { hint: "add(pid) takes the whole process; a Sandbox keeps a VM's vCPU threads apart from its others" },
+  )
 }
 
 /** After this error the kernel may still do what was asked: what is remembered must not be taken back. */

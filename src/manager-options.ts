@@ -14,9 +14,9 @@ export interface CgroupManagerConfig extends ActOptions {
   /** Names the cgroup where there is no `cgroupsPath`: `/vc/kata_<id>`. 1 to 128 letters, digits, `_`, `.` and `-`. */
   readonly id?: string | undefined
   /**
-   * Cgroups that somebody else has made and that are to be taken over: controller → directory. All of them must exist,
-   * and have the same path below their mount points; `destroy()` removes them. Others of that path can be taken over
-   * later, beside the first.
+   * Cgroups that somebody else has made and that are to be taken over: controller → directory, or `unified` → that of
+   * cgroup v2. All of them must exist, and have the same path below their mount points; on v2 without cgroups below, and
+   * not among threaded ones. `destroy()` removes them. Others of that path can be taken over later, beside the first.
    */
   readonly paths?: Readonly<Record<string, string>> | undefined
   /** OCI `linux.resources`; `apply()` carries them out. @default {} */

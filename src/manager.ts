@@ -14,7 +14,8 @@ import {
   type DeviceOptions,
   type ManagerJson,
 } from './manager-options'
-import { type ManagedPlace, managedPlace } from './manager-path'
+import { managedPlace } from './manager-path'
+import type { ManagedPlace } from './manager-taken-over'
 import { checkObject, checkOptionalText } from './model/argument'
 import { checkedResources } from './model/container'
 import { deviceRule } from './model/device-rule'
@@ -28,8 +29,8 @@ import type { SessionGate } from './session-gate'
 import { defaultStateDirectory } from './state/state-directory'
 
 /**
- * One cgroup in every v1 hierarchy of the host, held to any OCI `linux.resources`, for the processes of a VM or of
- * anything else. Kata: virtcontainers/pkg/cgroups/manager.go.
+ * One cgroup in every v1 hierarchy of the host, or the one of v2, held to any OCI `linux.resources`, for the processes of
+ * a VM or of anything else. Kata: virtcontainers/pkg/cgroups/manager.go.
  *
  * Every acting method may be called twice, waits for the one before it, and works under a lock that other objects and
  * processes respect. All of them reject with `ERR_VMCG_CLOSED` after `close()`, with `ERR_VMCG_DESTROYED` once the
@@ -54,8 +55,9 @@ export class CgroupManager {
    *
    * @throws `ERR_VMCG_INVALID_PATH`; `ERR_VMCG_INVALID_ID`; `ERR_VMCG_INVALID_ARGUMENT` for another option of the wrong
    *   type; `ERR_VMCG_INVALID_SPEC` for resources of a wrong type, naming the JSON path; `ERR_VMCG_UNSUPPORTED` for a
-   *   systemd path, and for what cgroup v1 cannot express; `ERR_VMCG_NO_CONTROLLER`; `ERR_VMCG_STATE`; `ENOENT` for one
-   *   of `paths` that is not there; `ERR_VMCG_FOREIGN_CGROUP` (it exists and is somebody else's); `ERR_VMCG_BUSY`; for
+   *   systemd path, and for what this host's cgroups cannot express; `ERR_VMCG_NO_CONTROLLER`; `ERR_VMCG_STATE`; for
+   *   one of `paths`, `ENOENT` where it is not there, and `ERR_VMCG_CGROUP_TYPE` for a threaded cgroup of v2 and for
+   *   one with others below; `ERR_VMCG_FOREIGN_CGROUP` (it exists and is somebody else's); `ERR_VMCG_BUSY`; for
    *   resources, what `resourceWrites` and the device rules throw.
    */
   static async create(config: CgroupManagerConfig): Promise<CgroupManager> {
@@ -106,9 +108,10 @@ export class CgroupManager {
   }
 
   /**
-   * Puts single threads into the cgroup, in the hierarchies that hold single threads: cpu, cpuacct and cpuset.
+   * Puts single threads into the cgroup, in the hierarchies of v1 that hold single threads: cpu, cpuacct and cpuset.
    *
-   * @throws `ERR_VMCG_VM_GONE` for a thread that is not there; what `apply()` throws.
+   * @throws `ERR_VMCG_UNSUPPORTED` on hosts of cgroup v2, which keeps the threads of a process together;
+   *   `ERR_VMCG_VM_GONE` for a thread that is not there; what `apply()` throws.
    */
   addThreads(tids: readonly number[], options: ActOptions = {}): Promise<Report> {
     return this.#gate.act(options, () => this.#cgroup.addThreads(tids, options))
@@ -238,6 +241,8 @@ export class CgroupManager {
   /**
    * Gives every process back to where it came from, or to the parent where that is not known. The dead are skipped, the
    * rest goes on, until the cgroup is empty. It stays, with its limits.
+   *
+   * @throws as `destroy()`
    */
   moveToParent(options: ActOptions = {}): Promise<DestroyReport> {
     return this.#gate.act(options, () => this.#gate.session.moveOut(options))
@@ -257,7 +262,8 @@ export class CgroupManager {
    * Takes the cgroup away in every hierarchy, also where it was taken over by `paths`; living processes go back to
    * where they came from, or are killed. Also for a cgroup that is gone already.
    *
-   * @throws `ERR_VMCG_BUSY` when something does not leave; `ERR_VMCG_FOREIGN_CGROUP`.
+   * @throws `ERR_VMCG_BUSY` when something does not leave, and on v2, where the parent may take nobody, for processes
+   *   of which nobody knows where they were; `ERR_VMCG_FOREIGN_CGROUP`.
    */
   destroy(options: DestroyOptions = {}): Promise<DestroyReport> {
     return this.#gate.destroy(options)

@@ -49,14 +49,15 @@ export function mapsEveryIdToItself(map: string | undefined): boolean {
  * Whether this process may make a cgroup, or use the one that is there: directories can be made in it, and processes
  * moved into it. Where it does not exist its nearest ancestor is asked, in which it would be made. Nothing is changed.
  *
- * On v1 this is so in a sub-tree whose directories, `cgroup.procs` and `tasks` were given to the user. A cgroup of
- * root's own in which the knobs alone were given away is not writable in this sense.
+ * On v1 this is so in a sub-tree whose directories, `cgroup.procs` and `tasks` were given to the user; on v2, whose
+ * directories and `cgroup.procs` were, with the `cgroup.subtree_control` of the one in which a cgroup is to be made. A
+ * cgroup of root's own in which the knobs alone were given away is not writable in this sense.
  *
  * @param path Below the mount point, such as `'/user/1000/vmcg'`.
  * @throws the kernel's error, such as `ENOTDIR`, for a path that cannot be looked up.
  *
  * Source: kernel, kernel/cgroup/cgroup-v1.c, __cgroup1_procs_write (whoever may open it for writing may move their own
- * processes); access(2).
+ * processes); Documentation/admin-guide/cgroup-v2.rst, "Model of Delegation"; access(2).
  */
 export async function canWrite(
   hierarchy: Pick<Hierarchy, 'mountPoint' | 'isReadOnly' | 'version'>,
@@ -68,15 +69,20 @@ export async function canWrite(
     const answer = await allows(directory, constants.W_OK | constants.X_OK)
     if (answer !== 'missing') {
       const isThere = directory === join(mountPoint, path)
-      return answer === 'yes' && (!isThere || (await takesProcesses(directory, version)))
+      return answer === 'yes' && (await allowsAll(directory, isThere ? TO_USE[version] : TO_MAKE[version]))
     }
     if (directory === mountPoint || directory === '/') return false
   }
 }
 
+type Files = Readonly<Record<Hierarchy['version'], readonly string[]>>
+
 /** `tasks` is where single threads are written, also those that are given back; only v1 has it. */
-async function takesProcesses(directory: string, version: Hierarchy['version']): Promise<boolean> {
-  const files = version === 1 ? ['cgroup.procs', 'tasks'] : ['cgroup.procs']
+const TO_USE: Files = { 1: ['cgroup.procs', 'tasks'], 2: ['cgroup.procs'] }
+/** A cgroup that is made on v1 has every knob; on v2 those of the controllers that are handed down to it. */
+const TO_MAKE: Files = { 1: [], 2: ['cgroup.subtree_control'] }
+
+async function allowsAll(directory: string, files: readonly string[]): Promise<boolean> {
   const answers = await Promise.all(files.map((file) => allows(join(directory, file))))
   return answers.every((answer) => answer === 'yes')
 }

@@ -27,7 +27,7 @@ export function sandboxHierarchies(host: Host, desired: Wanted): readonly Hierar
 /**
  * The hierarchies that a cgroup without a leaf is made in: every v1 hierarchy with a controller, as runc does, so that
  * whatever is asked for later finds the processes there; and that of v2, where a host has nothing else, or something of
- * it is needed.
+ * it is needed or taken over.
  *
  * @param only ids of the hierarchies to keep to; empty: all.
  * @throws as {@link sandboxHierarchies}, for a controller that is asked for.
@@ -48,7 +48,10 @@ export function managerHierarchies(
     ({ version, controllers, isReadOnly }) => version === 1 && controllers.length > 0 && !isReadOnly,
   )
   const before = needed.flatMap(({ name }) => host.controller(name) ?? [])
-  const v2 = [...asked, ...before, ...deviceHierarchy(host, desired)].filter(({ version }) => version === 2)
+  const named = host.hierarchies.filter(({ id }) => only.includes(id))
+  const v2 = [...asked, ...before, ...named, ...deviceHierarchy(host, desired)].filter(
+    ({ version }) => version === 2,
+  )
   const pure = all.length === 0 ? host.hierarchies.filter(({ version }) => version === 2) : []
   const joined = [...new Set([...all, ...v2, ...pure])].filter(
     ({ id, isReadOnly }) => !isReadOnly && (only.length === 0 || only.includes(id)),
@@ -92,24 +95,28 @@ function notTakenOver(name: string, only: readonly string[]): VmcgError {
 
 function missing(host: Host, name: string): VmcgError {
   const mounted = describeHierarchies(host)
-  if (host.withheld?.includes(name) === true) {
+  const isUnified = host.layout === 'v2'
+  const v2 = host.hierarchies.find(({ version }) => version === 2)
+  const isAllWithheld = isUnified && host.withheld !== undefined && v2 === undefined
+  if (isAllWithheld || host.withheld?.includes(name) === true) {
     return new VmcgError(
       'ERR_VMCG_NO_CONTROLLER',
-      `the ${name} controller is mounted, but this user may not make the cgroup there; where it may: ${mounted}`,
+      `${isUnified ? 'cgroup v2' : `the ${name} controller`} is mounted, but this user may not make the cgroup there; where it may: ${mounted}`,
       {
         value: name,
-        hint: `let root make the cgroup's parent in ${name}, too, and give it away with its cgroup.procs and tasks (chown)`,
+        hint: isUnified
+          ? "let root make the cgroup's parent, and give it away with its cgroup.procs, cgroup.threads and cgroup.subtree_control (chown; systemd: Delegate=yes)"
+          : `let root make the cgroup's parent in ${name}, too, and give it away with its cgroup.procs and tasks (chown)`,
       },
     )
   }
-  const v2 = host.hierarchies.find(({ version }) => version === 2)
   return new VmcgError(
     'ERR_VMCG_NO_CONTROLLER',
     `the ${name} controller is not mounted; this host has: ${mounted}`,
     {
       value: name,
       hint:
-        v2 !== undefined && host.layout === 'v2'
+        v2 !== undefined && isUnified
           ? `cat ${v2.mountPoint}/cgroup.controllers; in a container or a unit it must be handed down from above (systemd: Delegate=yes)`
           : `mkdir -p /sys/fs/cgroup/${name} && mount -t cgroup -o ${name} cgroup /sys/fs/cgroup/${name}`,
     },

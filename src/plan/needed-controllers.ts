@@ -40,6 +40,22 @@ export function neededControllers(
   }))
 }
 
+/**
+ * Those that the cgroups above must hand down on v2. A cgroup without a leaf needs none but for what is asked of it:
+ * a user who was given some controllers only, as systemd gives memory and pids, has that much.
+ *
+ * @param versionOf As for {@link neededControllers}.
+ */
+export function handedDownControllers(
+  desired: Pick<Desired, 'resources' | 'managed' | 'devices' | 'hasLeaf'>,
+  versionOf: VersionOf,
+): readonly string[] {
+  const before = desired.managed.map(({ knob }) => controllerOf(knob))
+  return neededControllers(desired, versionOf)
+    .filter(({ name, isAsked }) => desired.hasLeaf || isAsked || before.includes(name))
+    .map(({ name }) => name)
+}
+
 /** The version of a host whose cpu controller decides: what is mounted nowhere is looked for there. */
 function mainVersion(versionOf: VersionOf): Version {
   return versionOf('cpu') ?? 1

@@ -5,7 +5,7 @@ import { planDevicesV2 } from './devices-v2'
 import { planDirectories, planParents, refuseForeign } from './directories'
 import { planControllers, planThreadRoot, refuseUnfit } from './domains-v2'
 import { planKnobs } from './knobs'
-import { neededControllers } from './needed-controllers'
+import { handedDownControllers } from './needed-controllers'
 import type { Observed } from './observed'
 import type { Plan } from './operations'
 import { ownPaths } from './own-cgroups'
@@ -25,7 +25,7 @@ import { versionsIn } from './versions'
  */
 export function planSandbox(desired: Desired, observed: Observed): Plan {
   const builder = new PlanBuilder(observed)
-  const needed = neededControllers(desired, versionsIn(observed.hierarchies)).map(({ name }) => name)
+  const needed = handedDownControllers(desired, versionsIn(observed.hierarchies))
   for (const hierarchy of observed.hierarchies) {
     for (const path of ownPaths(desired, hierarchy)) refuseForeign(hierarchy, path, desired)
     refuseUnfit(hierarchy, desired, needed)

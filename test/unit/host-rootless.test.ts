@@ -58,6 +58,28 @@ it('can make nothing where nothing is mounted', async () => {
   )
 })
 
+describe('on cgroup v2', () => {
+  const unified = () => ({ mountPoint: folder, isReadOnly: false, version: 2 as const })
+  const make = (path: string, ...files: readonly string[]) => {
+    mkdirSync(join(folder, path))
+    for (const file of files) writeFileSync(join(folder, path, file), '')
+  }
+
+  it('can make a cgroup where it can hand controllers down to it', async () => {
+    make('given', 'cgroup.procs', 'cgroup.subtree_control')
+    make('withheld', 'cgroup.procs')
+    expect(await canWrite(unified(), '/given/below/vm')).toBe(true)
+    expect(await canWrite(unified(), '/withheld/below/vm')).toBe(false)
+  })
+
+  it('can use a cgroup that takes processes', async () => {
+    make('given', 'cgroup.procs')
+    make('withheld', 'cgroup.subtree_control')
+    expect(await canWrite(unified(), '/given')).toBe(true)
+    expect(await canWrite(unified(), '/withheld')).toBe(false)
+  })
+})
+
 it('says what is wrong with a path that leads through a file', async () => {
   writeFileSync(join(folder, 'file'), '')
   await expect(

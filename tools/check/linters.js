@@ -41,7 +41,7 @@ const checks = [
     name: 'biome',
     check: () => problemsOf(BIOME, ['check', '--error-on-warnings', '--max-diagnostics=50', '.']),
   },
-  ...['.', 'test', 'tools', 'examples', 'bench']
+  ...['.', 'test', 'test/vm', 'tools', 'examples', 'bench']
     .filter((project) => existsSync(join(ROOT, project, 'tsconfig.json')))
     .map(types),
   { name: 'native/core is free of Node', check: coreIncludes },
