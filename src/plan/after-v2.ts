@@ -113,3 +113,8 @@ function text(knob: string, value: string): ObservedCgroup['knobs'] {
 function withKnobs(cgroup: ObservedCgroup, knobs: ObservedCgroup['knobs']): ObservedCgroup {
   return { ...cgroup, knobs: { ...cgroup.knobs, ...knobs } }
 }
+
+/** The cgroup that lists the processes of one: of a threaded one, the nearest above it that is not. */
+export function domainOf(cgroups: Cgroups, path: string): string {
+  return knobValue(cgroups[path], TYPE) === 'threaded' ? domainOf(cgroups, parentPath(path)) : path
+}

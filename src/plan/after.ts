@@ -1,5 +1,5 @@
 import { devicesListAfter, kernelEcho, newKnobValue } from '../model/resources/echo'
-import { enable, makeThreaded, newCgroupV2, SUBTREE_CONTROL, TYPE } from './after-v2'
+import { domainOf, enable, makeThreaded, newCgroupV2, SUBTREE_CONTROL, TYPE } from './after-v2'
 import { newPrograms, programsAfter } from './device-programs'
 import type { Observed, ObservedCgroup, ObservedHierarchy } from './observed'
 import { knobValue, parentPath } from './observed'
@@ -54,7 +54,9 @@ function cgroupsAfter(observed: Observed, hierarchy: ObservedHierarchy, operatio
     case 'move-process': {
       const process = observed.processes.find(({ pid }) => pid === operation.pid)
       const moved = move(cgroups, operation.path, process?.threads.map(({ tid }) => tid) ?? [])
-      return hierarchy.version === 2 ? movePid(moved, operation.path, operation.pid) : moved
+      return hierarchy.version === 2
+        ? movePid(moved, domainOf(cgroups, operation.path), operation.pid)
+        : moved
     }
     case 'move-threads':
       return move(cgroups, operation.path, operation.tids)

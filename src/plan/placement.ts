@@ -64,12 +64,12 @@ function vmmEntry(
   vmm: ObservedProcess,
 ): readonly Operation[] {
   const { sandbox, inSandbox, inLeaf, vcpus } = whereabouts(hierarchy, desired)
-  const strays = vmm.threads
-    .map(({ tid }) => tid)
-    .filter((tid) => !inSandbox.has(tid) && !inLeaf.has(tid) && !vcpus.has(tid))
-  if (strays.length === 0) return []
+  const outside = vmm.threads.map(({ tid }) => tid).filter((tid) => !inSandbox.has(tid) && !inLeaf.has(tid))
+  const strays = outside.filter((tid) => !vcpus.has(tid))
+  // On v2 no thread can be in the leaf before its process is in the sandbox.
+  if ((hierarchy.version === 1 ? strays : outside).length === 0) return []
   return [...vcpus].some((tid) => inLeaf.has(tid))
-    ? [moveThreads(hierarchy, sandbox, strays)]
+    ? moveThreadsIfAny(hierarchy, sandbox, strays)
     : [moveProcess(hierarchy, sandbox, vmm.pid)]
 }
 

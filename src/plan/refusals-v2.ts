@@ -1,6 +1,6 @@
 import { isControllerName } from '../model/kernel-names'
 import { controllerNames } from '../model/unified'
-import { CONTROLLERS, SUBTREE_CONTROL, TYPE } from './after-v2'
+import { CONTROLLERS, domainOf, SUBTREE_CONTROL, TYPE } from './after-v2'
 import { knobValue, type ObservedHierarchy, parentPath } from './observed'
 import { isThreadController } from './own-cgroups'
 
@@ -73,9 +73,4 @@ export function processErrno(cgroups: Cgroups, path: string): number {
 export function threadErrno(cgroups: Cgroups, path: string, tid: number): number {
   const place = Object.entries(cgroups).find(([, { tids }]) => tids.includes(tid))?.[0]
   return place !== undefined && domainOf(cgroups, place) === domainOf(cgroups, path) ? 0 : EOPNOTSUPP
-}
-
-/** A threaded cgroup belongs to the nearest above it that is not. */
-function domainOf(cgroups: Cgroups, path: string): string {
-  return knobValue(cgroups[path], TYPE) === 'threaded' ? domainOf(cgroups, parentPath(path)) : path
 }
