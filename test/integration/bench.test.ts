@@ -2,7 +2,7 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { directory } from '../support/cgroup-v1'
+import { directory } from '../support/cgroups'
 import { describeWith } from '../support/require'
 
 const ROOT = join(__dirname, '..', '..')

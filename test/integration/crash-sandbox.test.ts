@@ -1,7 +1,16 @@
 import { Sandbox } from '../../src/sandbox'
+import {
+  cpusOf,
+  memoryLimitOf,
+  processLimitOf,
+  quotaOf,
+  sharesWeight,
+  threadsWeight,
+  weightOf,
+} from '../support/cgroup-limits'
+import { countedIn, isControlled, placeOf } from '../support/cgroups'
 import { atEveryStep, type Ground, isDestroyed, newGround } from '../support/interrupted-life'
 import { type LifePlace, SECOND_CONTAINER } from '../support/lives'
-import { cgroupsOf } from '../support/manager-bench'
 import { describeWith } from '../support/require'
 import { patience } from '../support/scale'
 import { hypervisorOf } from '../support/stand-in'
@@ -27,29 +36,30 @@ async function takeUp({ id, parent, stateDir, pid, vcpus }: LifePlace): Promise<
 
 /** Reads it from the kernel. */
 function expectSecondContainer({ id, parent, pid, vcpus }: LifePlace): void {
-  const { bench } = ground
   const [sandbox, leaf] = [`${parent}/${id}`, `${parent}/${id}/vcpu`]
   expect({
-    shares: bench.read('cpu', 'cpu.shares', sandbox),
-    weight: bench.read('cpu', 'cpu.shares', leaf),
-    quota: bench.read('cpu', 'cpu.cfs_quota_us', leaf),
-    processes: bench.read('pids', 'pids.max', sandbox),
-  }).toEqual({ shares: '2048', weight: '2048', quota: '-1', processes: '300' })
-  for (const [controller, knob, path] of [
-    ['memory', 'memory.limit_in_bytes', sandbox],
-    ['cpuset', 'cpuset.cpus', sandbox],
-    ['cpuset', 'cpuset.cpus', leaf],
-  ] as const) {
-    // Hierarchies that only the first apply needs are there when it came so far, and then hold nobody back.
-    if (!bench.exists(controller, path)) continue
-    expect(bench.read(controller, knob, path)).toBe(bench.read(controller, knob, parent))
-  }
-  expect(cgroupsOf(pid)).toMatchObject({ cpu: sandbox, cpuacct: sandbox, pids: sandbox })
-  for (const vcpu of vcpus) expect(cgroupsOf(vcpu)).toMatchObject({ cpu: leaf, cpuacct: leaf, pids: sandbox })
+    shares: weightOf(sandbox),
+    weight: weightOf(leaf),
+    quota: quotaOf(leaf).quota,
+    processes: processLimitOf(sandbox),
+    memory: memoryLimitOf(sandbox),
+  }).toEqual({
+    shares: sharesWeight(2048),
+    weight: threadsWeight(2),
+    quota: null,
+    processes: 300,
+    memory: null,
+  })
+  // What only the first apply needs is there when it came so far, and then holds nobody back.
+  for (const path of [sandbox, leaf].filter((own) => isControlled(own, 'cpuset')))
+    expect(cpusOf(path)).toBe(cpusOf(parent))
+  expect(placeOf(pid)).toMatchObject({ cpu: sandbox, cpuacct: sandbox })
+  for (const vcpu of vcpus) expect(placeOf(vcpu)).toMatchObject({ cpu: leaf, cpuacct: leaf })
+  for (const tid of [pid, ...vcpus]) expect(countedIn(tid, 'pids')).toBe(sandbox)
 }
 
 describeWith(
-  ['root', 'cgroup-v1', 'limits-v1', 'python'],
+  ['root', 'cgroups', 'limits', 'python'],
   'a sandbox whose process is killed, after whichever step',
   () => {
     test('is taken up, goes on to what is asked of it now, and goes away', async () => {

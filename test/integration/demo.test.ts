@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, wri
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { detectHost } from '../../src/host/detect'
-import { hierarchyOf } from '../support/cgroup-v1'
+import { hierarchyOf } from '../support/cgroups'
 import { describeWith } from '../support/require'
 import { patience } from '../support/scale'
 

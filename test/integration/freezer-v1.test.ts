@@ -128,9 +128,10 @@ describeWith(
         code: 'ERR_VMCG_BUSY',
         path: `${home.directory('freezer')}/freezer.state`,
         message: expect.stringMatching(
-          new RegExp(`within 300 ms and is thawed again: thread ${pid} \\(python3`),
+          new RegExp(`within 300 ms and is thawed again: .*thread ${pid} \\(python3`),
         ),
-        value: String(pid),
+        // On a busy host there may be others that have had no time to stop.
+        value: expect.stringMatching(`\\b${pid}\\b`),
       })
       expect(await stateOf()).toMatchObject({ state: 'THAWED', isSelfFreezing: false })
       const ticks = ticksOf(spinner.pid)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Roots } from '../../src/engine/lane'
 import { kernelThreadsOf } from '../../src/host/kernel-threads'
 import { Bench } from '../support/bench'
-import { tasksOf } from '../support/cgroup-v1'
+import { threadsIn } from '../support/cgroups'
 import { describeWith } from '../support/require'
 import { patience } from '../support/scale'
 
@@ -37,11 +37,11 @@ describeWith(['root', 'kvm', 'qemu', 'nasm'], "the kernel's threads that work fo
     await sandbox.attach(await bench.connect(qemu))
     await sandbox.apply()
     const [pit = 0] = await kernelThreads(qemu.pid)
-    expect(tasksOf('cpu', `${bench.parent}/vm`)).toContain(pit)
+    expect(threadsIn(`${bench.parent}/vm`)).toContain(pit)
     expect((await sandbox.threads()).find(({ tid }) => tid === pit)?.role).toBe('helper')
     const { moved } = await sandbox.destroy()
     expect(moved.map(({ tid }) => tid)).toContain(pit)
-    expect(tasksOf('cpu', '/')).toContain(pit)
+    expect(threadsIn('/')).toContain(pit)
   })
 })
 

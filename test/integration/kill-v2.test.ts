@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { type KillCgroupOptions, killCgroup } from '../../src/engine/kill-cgroup'
-import { isAlive } from '../support/cgroup-v1'
+import { isAlive } from '../support/cgroups'
 import { describeWith } from '../support/require'
 import { Residence, SPIN, ticksOf, waitFor } from '../support/residents'
 import { ownUnifiedPath, UnifiedHome } from '../support/unified-home'

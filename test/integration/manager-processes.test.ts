@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { isAlive, threadsOf } from '../support/cgroup-v1'
+import { isAlive, threadsOf } from '../support/cgroups'
 import { cgroupsOf, inEvery, ManagerBench, V1_MOUNTS } from '../support/manager-bench'
 import { onOperation, operationsDuring } from '../support/operations'
 import { describeWith } from '../support/require'

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { detectHost } from '../../src/host/detect'
 import { canWrite, rootless } from '../../src/host/rootless'
-import { directory, freshPath, hierarchyOf } from '../support/cgroup-v1'
+import { directory, freshPath, hierarchyOf } from '../support/cgroups'
 import { runChild } from '../support/child-process'
 import { describeWith } from '../support/require'
 

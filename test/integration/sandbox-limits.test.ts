@@ -4,14 +4,17 @@ import { formatPlan } from '../../src/plan/format-plan'
 import type { Sandbox } from '../../src/sandbox'
 import { Bench, container } from '../support/bench'
 import {
-  directory,
-  exists,
-  hierarchyOf,
-  makeCgroup,
-  readKnob,
-  tasksOf,
-  writeKnob,
-} from '../support/cgroup-v1'
+  cpusOf,
+  knobOf,
+  type Quota,
+  quotaOf,
+  setQuota,
+  setWeight,
+  sharesWeight,
+  threadsWeight,
+  weightOf,
+} from '../support/cgroup-limits'
+import { directory, exists, hierarchyOf, isControlled, makeCgroup, threadsIn } from '../support/cgroups'
 import { onOperation, operationsDuring } from '../support/operations'
 import { describeWith } from '../support/require'
 import { patience } from '../support/scale'
@@ -29,9 +32,14 @@ afterEach(() => bench.clear())
 const QUOTA_30 = { quota: 30_000, period: 100_000 }
 const QUOTA_20 = { quota: 20_000, period: 100_000 }
 
-function bandwidth(): string {
-  const leaf = `${bench.parent}/vm/vcpu`
-  return `${readKnob('cpu', leaf, 'cpu.cfs_quota_us')}/${readKnob('cpu', leaf, 'cpu.cfs_period_us')}`
+const leaf = () => `${bench.parent}/vm/vcpu`
+
+function bandwidth(): Quota {
+  return quotaOf(leaf())
+}
+
+function per100Ms(quota: number | null): Quota {
+  return { quota, period: 100_000 }
 }
 
 /** A sandbox with two vCPU threads, applied. */
@@ -44,86 +52,73 @@ async function applied(...containers: ReturnType<typeof container>[]): Promise<S
   return sandbox
 }
 
-describeWith(['root', 'cgroup-v1', 'python'], "a sandbox's limits", () => {
+describeWith(['root', 'cgroups', 'python'], "a sandbox's limits", () => {
   test('are the sum over its containers, and follow them up and down', async () => {
     const sandbox = await applied(container(QUOTA_30, 'c1'), container(QUOTA_20, 'c2'))
-    expect(bandwidth()).toBe('50000/100000')
+    expect(bandwidth()).toEqual(per100Ms(50_000))
     sandbox.setContainer(container({ quota: 5_000, period: 10_000 }, 'c2'))
     await sandbox.apply()
-    expect(bandwidth()).toBe('80000/100000')
+    expect(bandwidth()).toEqual(per100Ms(80_000))
     sandbox.removeContainer('c2')
     await sandbox.apply()
-    expect(bandwidth()).toBe('30000/100000')
+    expect(bandwidth()).toEqual(per100Ms(30_000))
+  })
+
+  test('have a weight beside other sandboxes, and that of its threads inside', async () => {
+    await applied(container({ shares: 512 }, 'c1'), container({ shares: 256 }, 'c2'))
+    expect(weightOf(`${bench.parent}/vm`)).toBe(sharesWeight(768))
+    expect(weightOf(leaf())).toBe(threadsWeight(2))
   })
 
   test('are lifted with the last container that asked for one, and the report says so', async () => {
     const sandbox = await applied(container({ ...QUOTA_30, shares: 512, cpus: '0' }))
     sandbox.removeContainer('c1')
     const { unlimited } = await sandbox.apply()
-    expect(unlimited).toEqual([`${hierarchyOf('cpu')}:${bench.parent}/vm/vcpu cpu.cfs_quota_us`])
-    expect(bandwidth()).toBe('-1/100000')
-    expect(readKnob('cpu', `${bench.parent}/vm`, 'cpu.shares')).toBe('1024')
-    const available = readKnob('cpuset', bench.parent, 'cpuset.cpus')
-    expect(readKnob('cpuset', `${bench.parent}/vm/vcpu`, 'cpuset.cpus')).toBe(available)
+    expect(unlimited).toEqual([`${hierarchyOf('cpu')}:${leaf()} ${knobOf('quota')}`])
+    expect(bandwidth()).toEqual(per100Ms(null))
+    expect(weightOf(`${bench.parent}/vm`)).toBe(threadsWeight(1))
+    const available = cpusOf(bench.parent)
+    expect(cpusOf(leaf())).toBe(available)
   })
 
   test('take a cpuset up later, and then the threads are placed there as well', async () => {
     const sandbox = await applied(container(QUOTA_30))
-    expect(exists('cpuset', `${bench.parent}/vm`)).toBe(false)
+    expect(isControlled(`${bench.parent}/vm`, 'cpuset')).toBe(false)
     sandbox.setContainer(container({ ...QUOTA_30, cpus: '0' }))
     const { placed } = await sandbox.apply()
-    expect(tasksOf('cpuset', `${bench.parent}/vm/vcpu`)).toEqual(placed)
-    expect(readKnob('cpuset', `${bench.parent}/vm/vcpu`, 'cpuset.cpus')).toBe('0')
+    expect(threadsIn(leaf(), 'cpuset')).toEqual(placed)
+    expect(cpusOf(leaf())).toBe('0')
   })
 
   test('are put right when somebody else has changed one that was asked for', async () => {
     const sandbox = await applied(container(QUOTA_30))
-    writeKnob('cpu', `${bench.parent}/vm/vcpu`, 'cpu.cfs_quota_us', 70_000)
-    writeKnob('cpu', `${bench.parent}/vm/vcpu`, 'cpu.shares', 2)
+    setQuota(leaf(), 70_000)
+    setWeight(leaf(), 2)
     await sandbox.refresh()
-    expect(bandwidth()).toBe('30000/100000')
-    expect(readKnob('cpu', `${bench.parent}/vm/vcpu`, 'cpu.shares')).toBe('2048')
+    expect(bandwidth()).toEqual(per100Ms(30_000))
+    expect(weightOf(leaf())).toBe(threadsWeight(2))
   })
 
   test('that somebody else has set, and no container asks for, are left alone', async () => {
     const sandbox = await applied(container({}))
-    writeKnob('cpu', `${bench.parent}/vm/vcpu`, 'cpu.cfs_quota_us', 70_000)
-    writeKnob('cpu', `${bench.parent}/vm`, 'cpu.shares', 2048)
+    setQuota(leaf(), 70_000)
+    setWeight(`${bench.parent}/vm`, threadsWeight(2))
     expect((await sandbox.apply()).isChanged).toBe(false)
-    expect(bandwidth()).toBe('70000/100000')
-    expect(readKnob('cpu', `${bench.parent}/vm`, 'cpu.shares')).toBe('2048')
-  })
-
-  test('above those of the parent are refused with the reason, and the old ones stay', async () => {
-    makeCgroup(bench.parent, ['cpu'])
-    writeKnob('cpu', bench.parent, 'cpu.cfs_quota_us', 40_000)
-    const sandbox = await applied(container(QUOTA_30))
-    sandbox.setContainer(container({ quota: 300_000, period: 200_000 }))
-    const refusal = sandbox.apply()
-    await expect(refusal).rejects.toMatchObject({
-      name: 'CgroupError',
-      code: 'EINVAL',
-      syscall: 'write',
-      message: expect.stringContaining(`${bench.parent} above it is held to 40000/100000 us`),
-      hint: expect.stringContaining(`${bench.parent}/cpu.cfs_quota_us`),
-      report: { operations: expect.anything() },
-    })
-    expect(bandwidth()).toBe('30000/100000')
-    expect((await sandbox.refresh()).isChanged).toBe(false)
+    expect(bandwidth()).toEqual(per100Ms(70_000))
+    expect(weightOf(`${bench.parent}/vm`)).toBe(threadsWeight(2))
   })
 
   test('that somebody else keeps changing are given up with an error of its own', async () => {
     const sandbox = await applied(container(QUOTA_30))
     sandbox.setContainer(container(QUOTA_20))
-    const leaf = `${bench.parent}/vm/vcpu`
     const fighting = onOperation(
-      () => writeKnob('cpu', leaf, 'cpu.cfs_quota_us', 70_000),
+      () => setQuota(leaf(), 70_000),
       () => sandbox.apply(),
     )
     await expect(fighting).rejects.toMatchObject({
       code: 'ERR_VMCG_VERIFY',
       message: expect.stringContaining('20000'),
-      path: `${directory('cpu', leaf)}/cpu.cfs_quota_us`,
+      path: `${directory('cpu', leaf())}/${knobOf('quota')}`,
       report: { isChanged: true },
     })
   })
@@ -142,49 +137,82 @@ describeWith(['root', 'cgroup-v1', 'python'], "a sandbox's limits", () => {
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'python'], 'a plan', () => {
+describeWith(['root', 'cgroup-v1', 'python'], "a sandbox's limits on cgroup v1", () => {
+  test('above those of the parent are refused with the reason, and the old ones stay', async () => {
+    makeCgroup(bench.parent, ['cpu'])
+    setQuota(bench.parent, 40_000)
+    const sandbox = await applied(container(QUOTA_30))
+    sandbox.setContainer(container({ quota: 300_000, period: 200_000 }))
+    const refusal = sandbox.apply()
+    await expect(refusal).rejects.toMatchObject({
+      name: 'CgroupError',
+      code: 'EINVAL',
+      syscall: 'write',
+      message: expect.stringContaining(`${bench.parent} above it is held to 40000/100000 us`),
+      hint: expect.stringContaining(`${bench.parent}/cpu.cfs_quota_us`),
+      report: { operations: expect.anything() },
+    })
+    expect(bandwidth()).toEqual(per100Ms(30_000))
+    expect((await sandbox.refresh()).isChanged).toBe(false)
+  })
+})
+
+describeWith(['root', 'cgroup-v2', 'python'], "a sandbox's limits on cgroup v2", () => {
+  test('can be above those of the parent, which holds everybody below it all the same', async () => {
+    makeCgroup(bench.parent, ['cpu'])
+    setQuota(bench.parent, 40_000)
+    const sandbox = await applied(container(QUOTA_30))
+    sandbox.setContainer(container({ quota: 300_000, period: 200_000 }))
+    await sandbox.apply()
+    expect(bandwidth()).toEqual({ quota: 300_000, period: 200_000 })
+    expect(quotaOf(bench.parent)).toEqual(per100Ms(40_000))
+    expect((await sandbox.refresh()).isChanged).toBe(false)
+  })
+})
+
+describeWith(['root', 'cgroups', 'python'], 'a plan', () => {
   test('writes nothing, and is carried out exactly', async () => {
     const sandbox = await applied(container(QUOTA_30))
     sandbox.setContainer(container(QUOTA_20))
     const plan = await sandbox.plan()
-    expect(bandwidth()).toBe('30000/100000')
+    expect(bandwidth()).toEqual(per100Ms(30_000))
     const done = await operationsDuring(() => sandbox.apply({ plan }))
     expect(done.map(({ operation }) => operation)).toEqual(plan.stages.flatMap((stage) => stage.operations))
-    expect(bandwidth()).toBe('20000/100000')
+    expect(bandwidth()).toEqual(per100Ms(20_000))
   })
 
   test('is stale once something has changed, and then nothing is written', async () => {
     const sandbox = await applied(container(QUOTA_30))
     sandbox.setContainer(container(QUOTA_20))
     const plan = await sandbox.plan()
-    writeKnob('cpu', `${bench.parent}/vm/vcpu`, 'cpu.cfs_quota_us', 70_000)
+    setQuota(leaf(), 70_000)
     const done = await operationsDuring(() =>
       expect(sandbox.apply({ plan })).rejects.toMatchObject({ code: 'ERR_VMCG_PLAN_STALE' }),
     )
     expect(done).toEqual([])
-    expect(bandwidth()).toBe('70000/100000')
+    expect(bandwidth()).toEqual(per100Ms(70_000))
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'python'], 'a sandbox that exists already', () => {
+describeWith(['root', 'cgroups', 'python'], 'a sandbox that exists already', () => {
   test('is taken up by create with the same id, parent and state directory', async () => {
     const first = await applied(container(QUOTA_30))
-    const vcpus = tasksOf('cpu', `${bench.parent}/vm/vcpu`)
+    const vcpus = threadsIn(leaf())
     await first.close()
     const second = await bench.sandbox({ containers: [container(QUOTA_30)] })
     expect((await second.apply()).isChanged).toBe(false)
-    expect(tasksOf('cpu', `${bench.parent}/vm/vcpu`)).toEqual(vcpus)
+    expect(threadsIn(leaf())).toEqual(vcpus)
     await second.destroy()
-    expect(exists('cpu', `${bench.parent}/vm`)).toBe(false)
+    expect(exists(`${bench.parent}/vm`)).toBe(false)
   })
 
   test('is foreign without its state, and stays as it is', async () => {
     await applied(container(QUOTA_30))
-    const vcpus = tasksOf('cpu', `${bench.parent}/vm/vcpu`)
+    const vcpus = threadsIn(leaf())
     for (const file of readdirSync(bench.stateDir)) rmSync(join(bench.stateDir, file))
     await expect(bench.sandbox()).rejects.toMatchObject({ code: 'ERR_VMCG_FOREIGN_CGROUP' })
-    expect(tasksOf('cpu', `${bench.parent}/vm/vcpu`)).toEqual(vcpus)
-    expect(bandwidth()).toBe('30000/100000')
+    expect(threadsIn(leaf())).toEqual(vcpus)
+    expect(bandwidth()).toEqual(per100Ms(30_000))
     expect(readdirSync(bench.stateDir)).toEqual([])
   })
 })

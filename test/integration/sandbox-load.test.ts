@@ -6,11 +6,11 @@ import { CgroupManager } from '../../src/manager'
 import type { ContainerConfig } from '../../src/model/container'
 import { Sandbox } from '../../src/sandbox'
 import type { LoadOptions } from '../../src/sandbox-options'
-import { hierarchyOf } from '../support/cgroup-v1'
+import { knobOf, processLimitOf, quotaOf, threadsWeight, weightOf } from '../support/cgroup-limits'
+import { directory, hierarchyOf, makeCgroup, moveProcess, placeOf, placesOf } from '../support/cgroups'
 import { runChild } from '../support/child-process'
 import { type Ground, newGround, placeOn } from '../support/interrupted-life'
 import { SECOND_CONTAINER } from '../support/lives'
-import { cgroupsOf } from '../support/manager-bench'
 import { operationsDuring } from '../support/operations'
 import { describeWith } from '../support/require'
 import { hypervisorOf } from '../support/stand-in'
@@ -61,7 +61,7 @@ async function load(id = 'vm', options: LoadOptions = {}): Promise<Sandbox> {
   return sandbox
 }
 
-describeWith(['root', 'cgroup-v1', 'limits-v1', 'python'], 'a sandbox that is loaded', () => {
+describeWith(['root', 'cgroups', 'limits', 'python'], 'a sandbox that is loaded', () => {
   test('has the containers, and asks for the limits, of the last apply: there is nothing to do', async () => {
     await leftBehind()
     const sandbox = await load()
@@ -79,25 +79,25 @@ describeWith(['root', 'cgroup-v1', 'limits-v1', 'python'], 'a sandbox that is lo
     const sandbox = await load()
     sandbox.removeContainer('c1')
     const { unlimited, warnings } = await sandbox.apply()
+    const sandboxPath = `${ground.bench.parent}/vm`
     expect(unlimited).toEqual([
-      expect.stringMatching(/\/vm memory\.limit_in_bytes$/),
-      expect.stringMatching(/\/vm pids\.max$/),
-      expect.stringMatching(/\/vm\/vcpu cpu\.cfs_quota_us$/),
+      `${hierarchyOf('memory')}:${sandboxPath} ${knobOf('memory')}`,
+      `${hierarchyOf('pids')}:${sandboxPath} ${knobOf('processes')}`,
+      `${hierarchyOf('cpu')}:${sandboxPath}/vcpu ${knobOf('quota')}`,
     ])
     expect(warnings).toEqual([expect.stringContaining(`VMM ${ground.standIn.pid} is not attached`)])
-    const { bench } = ground
-    expect(bench.read('pids', 'pids.max', `${bench.parent}/vm`)).toBe('max')
+    const { parent } = ground.bench
+    expect(processLimitOf(`${parent}/vm`)).toBeNull()
     // Its threads, and the weight that follows them, stay: nobody has said which are vCPUs.
-    expect(cgroupsOf(ground.vcpus[0] ?? 0)['cpu']).toBe(`${bench.parent}/vm/vcpu`)
-    expect(bench.read('cpu', 'cpu.shares', `${bench.parent}/vm/vcpu`)).toBe('2048')
+    expect(placeOf(ground.vcpus[0] ?? 0)['cpu']).toBe(`${parent}/vm/vcpu`)
+    expect(weightOf(`${parent}/vm/vcpu`)).toBe(threadsWeight(2))
   })
 
   test('merges as it was merged, and otherwise only when it is told to', async () => {
     await leftBehind('vm', [LIMITS, UNLIMITED])
     expect((await (await load()).plan()).stages).toEqual([])
     await (await load('vm', { unlimited: 'uncap' })).apply()
-    const { bench } = ground
-    expect(bench.read('cpu', 'cpu.cfs_quota_us', `${bench.parent}/vm/vcpu`)).toBe('-1')
+    expect(quotaOf(`${ground.bench.parent}/vm/vcpu`).quota).toBeNull()
     expect((await (await load()).plan()).stages).toEqual([])
   })
 
@@ -118,12 +118,12 @@ describeWith(['root', 'cgroup-v1', 'limits-v1', 'python'], 'a sandbox that is lo
     await leftBehind()
     const sandbox = await load()
     expect((await sandbox.destroy()).unlimited).toEqual(ground.vcpus)
-    for (const tid of [ground.standIn.pid, ...ground.vcpus]) expect(cgroupsOf(tid)).toEqual(ground.origin)
+    for (const tid of [ground.standIn.pid, ...ground.vcpus]) expect(placesOf(tid)).toEqual(ground.origin)
     expect(readdirSync(ground.bench.stateDir)).toEqual([])
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'python'], 'loading', () => {
+describeWith(['root', 'cgroups', 'python'], 'loading', () => {
   test('says that there is none, where it looked, and leaves nothing there', async () => {
     const { stateDir, parent } = ground.bench
     await expect(load('nobody')).rejects.toMatchObject({
@@ -149,25 +149,25 @@ describeWith(['root', 'cgroup-v1', 'python'], 'loading', () => {
     const path = `${bench.parent}/vm`
     const sandbox = await Sandbox.create({ id: 'vm', parent: bench.parent, stateDir: bench.stateDir })
     await sandbox.close()
-    bench.make(bench.parent, ['cpu'])
-    bench.make(path, ['cpu'])
-    const foreign = { code: 'ERR_VMCG_FOREIGN_CGROUP', path: bench.directory('cpu', path) }
+    makeCgroup(bench.parent, ['cpu'])
+    makeCgroup(path, ['cpu'])
+    const foreign = { code: 'ERR_VMCG_FOREIGN_CGROUP', path: directory('cpu', path) }
     await expect((await load()).apply()).rejects.toMatchObject(foreign)
 
     const [name = ''] = readdirSync(bench.stateDir).filter((file) => file.endsWith('.json'))
     const file = join(bench.stateDir, name)
     const state = JSON.parse(readFileSync(file, 'utf8'))
     writeFileSync(file, JSON.stringify({ ...state, claimed: [hierarchyOf('cpu')] }))
-    bench.write('cpu', 'tasks', ground.standIn.pid, path)
+    moveProcess(path, ground.standIn.pid, ['cpu'])
     await expect((await load()).apply()).rejects.toMatchObject(foreign)
 
-    bench.write('cpu', 'tasks', ground.standIn.pid, '/')
+    moveProcess('/', ground.standIn.pid, ['cpu'])
     expect((await (await load()).apply()).isChanged).toBe(true)
   })
 })
 
 describeWith(
-  ['root', 'cgroup-v1', 'limits-v1', 'python'],
+  ['root', 'cgroups', 'limits', 'python'],
   'a sandbox that is open while another process works on it',
   () => {
     test.each([12, 30, 45])('goes on at once when that one is killed after step %i', async (steps) => {
@@ -188,15 +188,15 @@ describeWith(
       expect(isDone).toBe(false)
       child.kill('SIGKILL')
       await Promise.all([ended, applying])
-      expect(ground.bench.read('pids', 'pids.max', `${parent}/vm`)).toBe('300')
-      expect(ground.bench.read('cpu', 'cpu.cfs_quota_us', `${parent}/vm/vcpu`)).toBe('-1')
+      expect(processLimitOf(`${parent}/vm`)).toBe(300)
+      expect(quotaOf(`${parent}/vm/vcpu`).quota).toBeNull()
       expect((await sandbox.apply()).isChanged).toBe(false)
       await sandbox.destroy()
     })
   },
 )
 
-describeWith(['root', 'cgroup-v1', 'limits-v1', 'python'], 'the list of sandboxes', () => {
+describeWith(['root', 'cgroups', 'limits', 'python'], 'the list of sandboxes', () => {
   test('tells each one, sorted, with its VMM and whether that lives; managers are none', async () => {
     const { parent, stateDir } = ground.bench
     await leftBehind('vm2')

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import type { HypervisorThreads } from '../../src/hypervisor/hypervisor'
 import { operationsOf } from '../../src/plan/operations'
 import { Bench, container } from '../support/bench'
-import { exists, placeOf } from '../support/cgroup-v1'
+import { exists, placeOf } from '../support/cgroups'
 import { runChild } from '../support/child-process'
 import { onOperation, operationsDuring } from '../support/operations'
 import { describeWith } from '../support/require'
@@ -54,7 +54,7 @@ function slowAnswer(vcpus: readonly number[]) {
   }
 }
 
-describeWith(['root', 'cgroup-v1'], 'a sandbox that another process works on', () => {
+describeWith(['root', 'cgroups'], 'a sandbox that another process works on', () => {
   test('is busy when that takes too long, and the error names the process', async () => {
     const pid = await holderOfLock()
     await expect(bench.sandbox({ lockTimeoutMs: 100 })).rejects.toMatchObject({
@@ -70,7 +70,7 @@ describeWith(['root', 'cgroup-v1'], 'a sandbox that another process works on', (
     const waiting = bench.sandbox({ containers: [LIMITS] })
     process.kill(pid, 'SIGKILL')
     await (await waiting).apply()
-    expect(exists('cpu', `${bench.parent}/vm/vcpu`)).toBe(true)
+    expect(exists(`${bench.parent}/vm/vcpu`)).toBe(true)
   })
 
   test("rejects with the signal's reason when it is aborted while it waits, and has made nothing", async () => {
@@ -80,11 +80,11 @@ describeWith(['root', 'cgroup-v1'], 'a sandbox that another process works on', (
     const waiting = bench.sandbox({ signal: controller.signal })
     setTimeout(() => controller.abort(reason), 50)
     await expect(waiting).rejects.toBe(reason)
-    expect(exists('cpu', bench.parent)).toBe(false)
+    expect(exists(bench.parent)).toBe(false)
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'python'], 'two objects for one sandbox', () => {
+describeWith(['root', 'cgroups', 'python'], 'two objects for one sandbox', () => {
   test('take turns: the second waits for the first, and then finds everything done', async () => {
     const vmm = await bench.standIn()
     const vcpus = await vmm.start(2)
@@ -136,11 +136,11 @@ describeWith(['root', 'cgroup-v1', 'python'], 'two objects for one sandbox', () 
     await expect(first.plan()).rejects.toMatchObject({ code: 'ERR_VMCG_DESTROYED' })
     await expect(first.apply()).rejects.toMatchObject({ code: 'ERR_VMCG_DESTROYED' })
     expect((await first.destroy()).removed).toEqual([])
-    expect(exists('cpu', `${bench.parent}/vm`)).toBe(false)
+    expect(exists(`${bench.parent}/vm`)).toBe(false)
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'python'], 'a look that close() overtakes', () => {
+describeWith(['root', 'cgroups', 'python'], 'a look that close() overtakes', () => {
   test('rejects, since nobody would close what it opens now', async () => {
     const vmm = await bench.standIn()
     const slow = slowAnswer([])
@@ -154,7 +154,7 @@ describeWith(['root', 'cgroup-v1', 'python'], 'a look that close() overtakes', (
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'python'], 'an abort while an earlier call still works', () => {
+describeWith(['root', 'cgroups', 'python'], 'an abort while an earlier call still works', () => {
   test('rejects at once, and what was taken back never runs', async () => {
     const vmm = await bench.standIn()
     const vcpus = await vmm.start(1)
@@ -185,13 +185,13 @@ describeWith(['root', 'cgroup-v1', 'python'], 'an abort while an earlier call st
       () => sandbox.apply({ signal: controller.signal }),
     )
     await expect(applying).rejects.toBe(reason)
-    expect(exists('cpu', `${bench.parent}/vm/vcpu`)).toBe(true)
+    expect(exists(`${bench.parent}/vm/vcpu`)).toBe(true)
     expect(placeOf(vmm.pid)).toEqual(placeOf(process.pid))
     expect((await sandbox.apply()).placed).toEqual(vcpus)
   })
 })
 
-describeWith(['root', 'cgroup-v1'], 'a signal that is aborted already', () => {
+describeWith(['root', 'cgroups'], 'a signal that is aborted already', () => {
   const reason = new Error('changed my mind')
   const signal = AbortSignal.abort(reason)
 
@@ -214,8 +214,8 @@ describeWith(['root', 'cgroup-v1'], 'a signal that is aborted already', () => {
       await expect(sandbox.destroy({ signal })).rejects.toBe(reason)
     })
     expect(done).toEqual([])
-    expect(exists('cpu', bench.parent)).toBe(false)
+    expect(exists(bench.parent)).toBe(false)
     await sandbox.apply()
-    expect(exists('cpu', `${bench.parent}/vm/vcpu`)).toBe(true)
+    expect(exists(`${bench.parent}/vm/vcpu`)).toBe(true)
   })
 })

@@ -9,9 +9,9 @@ import {
   exists,
   placeOf,
   removeCgroups,
-  tasksOf,
+  threadsIn,
   threadsOf,
-} from '../support/cgroup-v1'
+} from '../support/cgroups'
 import { holdings } from '../support/leaks'
 import { describeWith } from '../support/require'
 import { patience, rounds } from '../support/scale'
@@ -28,7 +28,7 @@ afterEach(() => bench.clear())
 
 const LIMITS = container({ quota: 50_000, period: 100_000, cpus: '0' })
 
-describeWith(['root', 'cgroup-v1', 'python'], 'two sandboxes under one parent', () => {
+describeWith(['root', 'cgroups', 'python'], 'two sandboxes under one parent', () => {
   test('are made, placed and destroyed at the same time, over and over, each for itself', async () => {
     const vms = await Promise.all(
       ['a', 'b'].map(async (id) => {
@@ -48,7 +48,7 @@ describeWith(['root', 'cgroup-v1', 'python'], 'two sandboxes under one parent', 
       for (const { id, vmm, vcpus } of vms) {
         expect(placeOf(vmm.pid)).toEqual(everywhere(`${bench.parent}/${id}`))
         for (const controller of CONTROLLERS) {
-          expect(tasksOf(controller, `${bench.parent}/${id}/vcpu`)).toEqual(vcpus)
+          expect(threadsIn(`${bench.parent}/${id}/vcpu`, controller)).toEqual(vcpus)
         }
       }
       await Promise.all(sandboxes.map((sandbox) => sandbox.destroy()))
@@ -77,7 +77,7 @@ describeWith(['root', 'cgroup-v1', 'python'], 'two sandboxes under one parent', 
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'qemu', 'kvm'], '200 lives of a sandbox around one QEMU', () => {
+describeWith(['root', 'cgroups', 'qemu'], '200 lives of a sandbox around one QEMU', () => {
   test('leave no cgroup, file, descriptor, process, thread or growing memory', async () => {
     const qemu = await bench.qemu({ iothreads: 1 })
     const { parent, stateDir } = bench
@@ -101,8 +101,8 @@ describeWith(['root', 'cgroup-v1', 'qemu', 'kvm'], '200 lives of a sandbox aroun
     expect(after.residentBytes - before.residentBytes).toBeLessThan(48 * 2 ** 20)
     expect(readdirSync(bench.stateDir)).toEqual([])
     for (const controller of CONTROLLERS) {
-      expect(exists(controller, `${bench.parent}/vm`)).toBe(false)
-      expect(tasksOf(controller, bench.parent)).toEqual([])
+      expect(exists(`${bench.parent}/vm`, controller)).toBe(false)
+      expect(threadsIn(bench.parent, controller)).toEqual([])
     }
     for (const { tid } of threadsOf(qemu.pid)) expect(placeOf(tid)).toEqual(placeOf(process.pid))
   })

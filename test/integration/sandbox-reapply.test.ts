@@ -3,12 +3,14 @@ import { Bench, container } from '../support/bench'
 import {
   CONTROLLERS,
   everywhere,
+  isUnified,
   makeCgroup,
+  makeThreaded,
+  moveProcess,
   moveThread,
   placeOf,
   threadsOf,
-  writeKnob,
-} from '../support/cgroup-v1'
+} from '../support/cgroups'
 import { describeWith } from '../support/require'
 import { type Sampler, startSampler, type Watched } from '../support/sampler'
 import { patience, rounds } from '../support/scale'
@@ -34,10 +36,21 @@ function watchedIn(tids: readonly number[]): Watched[] {
 
 /** The update of a naive manager: the whole process into the sandbox, then each vCPU back into the leaf. */
 function placeNaively(pid: number, vcpus: readonly number[]): void {
-  for (const controller of CONTROLLERS) {
-    writeKnob(controller, `${bench.parent}/vm`, 'cgroup.procs', pid)
-    for (const tid of vcpus) moveThread(controller, `${bench.parent}/vm/vcpu`, tid)
+  moveProcess(`${bench.parent}/vm`, pid)
+  for (const tid of vcpus) moveThread(`${bench.parent}/vm/vcpu`, tid)
+}
+
+/**
+ * Two cgroups that a single thread can be led astray to, where vmcg has to fetch it from. On v2 it stays below the
+ * cgroup of its process: one is somebody's beside the leaf, and the other the leaf itself.
+ */
+function makeAstray(): readonly [string, string] {
+  if (!isUnified()) {
+    makeCgroup(`${bench.parent}/elsewhere`)
+    return [`${bench.parent}/elsewhere`, bench.parent]
   }
+  makeThreaded(`${bench.parent}/vm/elsewhere`)
+  return [`${bench.parent}/vm/elsewhere`, `${bench.parent}/vm/vcpu`]
 }
 
 /** What the sampler must see if it is any good: some of a hundred updates that pull the vCPUs out for a moment. */
@@ -54,7 +67,7 @@ async function expectNothingSeen(vcpus: readonly number[], leastLooks: number): 
   for (const tid of vcpus) expect(placeOf(tid)).toEqual(everywhere(`${bench.parent}/vm/vcpu`))
 }
 
-describeWith(['root', 'cgroup-v1', 'qemu', 'kvm'], 'the vCPUs of a QEMU', () => {
+describeWith(['root', 'cgroups', 'qemu'], 'the vCPUs of a QEMU', () => {
   test('are never outside of their leaf while 700 refreshes fetch strays and hot-plugged vCPUs', async () => {
     const qemu = await bench.qemu({ smp: 2, maxcpus: 6 })
     await qemu.waitForSpin()
@@ -62,8 +75,7 @@ describeWith(['root', 'cgroup-v1', 'qemu', 'kvm'], 'the vCPUs of a QEMU', () => 
     const sandbox = await bench.sandbox({ containers: [LIMITS] })
     await sandbox.attach(hypervisor)
     const vcpus = [...(await sandbox.apply()).placed]
-    const outside = `${bench.parent}/elsewhere`
-    makeCgroup(outside)
+    const astray = makeAstray()
     bench.atEnd(qemu.kill)
 
     const plugVcpu = async (core: number) => {
@@ -88,9 +100,7 @@ describeWith(['root', 'cgroup-v1', 'qemu', 'kvm'], 'the vCPUs of a QEMU', () => 
         continue
       }
       const stray = strayOf(round)
-      for (const controller of CONTROLLERS.slice(round % CONTROLLERS.length)) {
-        moveThread(controller, round % 2 === 0 ? outside : bench.parent, stray)
-      }
+      moveThread(astray[round % 2] ?? '', stray, CONTROLLERS.slice(round % CONTROLLERS.length))
       await sandbox.refresh()
       expect(placeOf(stray)).toEqual(everywhere(`${bench.parent}/vm`))
     }
@@ -100,7 +110,7 @@ describeWith(['root', 'cgroup-v1', 'qemu', 'kvm'], 'the vCPUs of a QEMU', () => 
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'python'], 'the vCPUs of a VMM that keeps making threads', () => {
+describeWith(['root', 'cgroups', 'python'], 'the vCPUs of a VMM that keeps making threads', () => {
   async function refreshed(sandbox: Sandbox): Promise<void> {
     const { left, placed } = await sandbox.refresh()
     expect({ left: left.filter(({ code }) => code !== 'EAGAIN'), placed }).toEqual({ left: [], placed: [] })
@@ -114,8 +124,9 @@ describeWith(['root', 'cgroup-v1', 'python'], 'the vCPUs of a VMM that keeps mak
     await vmm.churn(4)
     await sandbox.apply()
     await sampler.watch(watchedIn(vcpus))
+    const [astray] = makeAstray()
     for (let round = 0; round < rounds(300); round += 1) {
-      for (const controller of CONTROLLERS) moveThread(controller, bench.parent, vmm.pid)
+      moveThread(astray, vmm.pid)
       await refreshed(sandbox)
       expect(placeOf(vmm.pid)).toEqual(everywhere(`${bench.parent}/vm`))
     }

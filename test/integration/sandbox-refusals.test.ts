@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers'
 import { CONFIG_JSON_KEY } from '../../src/model/container'
 import { Sandbox } from '../../src/sandbox'
 import { Bench, container } from '../support/bench'
+import { setWeight, weightOf } from '../support/cgroup-limits'
 import {
   directory,
   everywhere,
@@ -15,10 +16,8 @@ import {
   makeCgroup,
   moveProcess,
   placeOf,
-  readKnob,
-  tasksOf,
-  writeKnob,
-} from '../support/cgroup-v1'
+  threadsIn,
+} from '../support/cgroups'
 import { runChild } from '../support/child-process'
 import { operationsDuring } from '../support/operations'
 import { describeWith } from '../support/require'
@@ -36,7 +35,7 @@ afterEach(() => bench.clear())
 
 const LIMITS = container({ quota: 50_000, period: 100_000 })
 
-describeWith(['root', 'cgroup-v1'], 'a sandbox is refused before anything is made', () => {
+describeWith(['root', 'cgroups'], 'a sandbox is refused before anything is made', () => {
   test.each([
     ['..'],
     ['.'],
@@ -51,7 +50,7 @@ describeWith(['root', 'cgroup-v1'], 'a sandbox is refused before anything is mad
   ])('for the id %j', async (id) => {
     const creating = Sandbox.create({ id, parent: bench.parent, stateDir: bench.stateDir })
     await expect(creating).rejects.toMatchObject({ code: 'ERR_VMCG_INVALID_ID' })
-    expect(exists('cpu', bench.parent)).toBe(false)
+    expect(exists(bench.parent)).toBe(false)
   })
 
   test('for a container whose spec is broken, with its name and the place', async () => {
@@ -61,30 +60,30 @@ describeWith(['root', 'cgroup-v1'], 'a sandbox is refused before anything is mad
       code: 'ERR_VMCG_INVALID_SPEC',
       message: expect.stringMatching(/web.*quota/),
     })
-    expect(exists('cpu', bench.parent)).toBe(false)
+    expect(exists(bench.parent)).toBe(false)
   })
 
   test('for CPUs that this host does not have', async () => {
     const creating = bench.sandbox({ containers: [container({ cpus: '1000' })] })
     await expect(creating).rejects.toMatchObject({ code: 'ERR_VMCG_OUT_OF_RANGE', value: '1000' })
-    expect(exists('cpuset', bench.parent)).toBe(false)
+    expect(exists(bench.parent)).toBe(false)
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'python'], "somebody else's cgroup in the sandbox's place", () => {
+describeWith(['root', 'cgroups', 'python'], "somebody else's cgroup in the sandbox's place", () => {
   test('is refused by create, and neither emptied nor changed', async () => {
     const stranger = await bench.standIn()
     makeCgroup(bench.parent)
     makeCgroup(`${bench.parent}/vm`)
     moveProcess(`${bench.parent}/vm`, stranger.pid)
-    writeKnob('cpu', `${bench.parent}/vm`, 'cpu.shares', 77)
+    setWeight(`${bench.parent}/vm`, 77)
     await expect(bench.sandbox({ containers: [LIMITS] })).rejects.toMatchObject({
       code: 'ERR_VMCG_FOREIGN_CGROUP',
       path: directory('cpu', `${bench.parent}/vm`),
       hint: expect.stringContaining('choose another id, parent or path'),
     })
     expect(placeOf(stranger.pid)).toEqual(everywhere(`${bench.parent}/vm`))
-    expect(readKnob('cpu', `${bench.parent}/vm`, 'cpu.shares')).toBe('77')
+    expect(weightOf(`${bench.parent}/vm`)).toBe(77)
   })
 
   test('is refused by apply when it was made after create', async () => {
@@ -96,7 +95,7 @@ describeWith(['root', 'cgroup-v1', 'python'], "somebody else's cgroup in the san
     )
     expect(done).toEqual([])
     await sandbox.destroy()
-    expect(exists('cpu', `${bench.parent}/vm`)).toBe(true)
+    expect(exists(`${bench.parent}/vm`)).toBe(true)
   })
 
   test('is refused when it belongs to a sandbox of another state directory', async () => {
@@ -108,11 +107,11 @@ describeWith(['root', 'cgroup-v1', 'python'], "somebody else's cgroup in the san
     const stateDir = mkdtempSync(join(tmpdir(), 'vmcg-test-state-'))
     bench.atEnd(async () => rmSync(stateDir, { recursive: true }))
     await expect(bench.sandbox({ stateDir })).rejects.toMatchObject({ code: 'ERR_VMCG_FOREIGN_CGROUP' })
-    expect(tasksOf('cpu', `${bench.parent}/vm/vcpu`)).toEqual(vcpus)
+    expect(threadsIn(`${bench.parent}/vm/vcpu`)).toEqual(vcpus)
   })
 })
 
-describeWith(['root', 'cgroup-v1'], 'a user without the rights', () => {
+describeWith(['root', 'cgroups'], 'a user without the rights', () => {
   test('is told which directory cannot be written, and what to do', async () => {
     const stateDir = mkdtempSync(join(tmpdir(), 'vmcg-test-state-'))
     bench.atEnd(async () => rmSync(stateDir, { recursive: true }))
@@ -125,7 +124,7 @@ describeWith(['root', 'cgroup-v1'], 'a user without the rights', () => {
       path: directory('cpu', bench.parent),
       hint: expect.stringContaining('run it as root'),
     })
-    expect(exists('cpu', bench.parent)).toBe(false)
+    expect(exists(bench.parent)).toBe(false)
   })
 })
 
@@ -145,7 +144,7 @@ describeWith(['root', 'cgroup-v1', 'qemu', 'kvm', 'chrt'], 'a real-time thread o
     expect(left).toEqual([
       { tid: iothread, where: `${hierarchyOf('cpu')}:${bench.parent}/vm`, code: 'EINVAL' },
     ])
-    expect(tasksOf('cpu', `${bench.parent}/vm/vcpu`)).toEqual(placed)
+    expect(threadsIn(`${bench.parent}/vm/vcpu`)).toEqual(placed)
     expect(placeOf(iothread)).toMatchObject({ cpu: placeOf(process.pid).cpu, cpuacct: `${bench.parent}/vm` })
     expect(placeOf(qemu.pid)).toMatchObject({ cpu: `${bench.parent}/vm` })
 
@@ -172,7 +171,7 @@ describeWith(['root', 'cgroup-v1', 'python', 'chrt'], 'a helper with a real-time
       value: String(helper.pid),
       hint: expect.stringContaining(`chrt --all-tasks --pid ${helper.pid}`),
     })
-    expect(tasksOf('cpu', `${bench.parent}/vm`)).toEqual([])
+    expect(threadsIn(`${bench.parent}/vm`)).toEqual([])
 
     setPolicy('--other', thread)
     await sandbox.apply()

@@ -1,5 +1,6 @@
 import { Bench, container } from '../support/bench'
-import { CONTROLLERS, everywhere, exists, hierarchyOf, placeOf, tasksOf } from '../support/cgroup-v1'
+import { knobOf, threadsWeight } from '../support/cgroup-limits'
+import { CONTROLLERS, everywhere, exists, hierarchyOf, placeOf, threadsIn } from '../support/cgroups'
 import { onOperation } from '../support/operations'
 import { describeWith } from '../support/require'
 import { patience } from '../support/scale'
@@ -17,10 +18,10 @@ afterEach(() => bench.clear())
 const LIMITS = container({ quota: 50_000, period: 100_000, cpus: '0' })
 
 function expectGone(path: string): void {
-  for (const controller of CONTROLLERS) expect(exists(controller, path)).toBe(false)
+  for (const controller of CONTROLLERS) expect(exists(path, controller)).toBe(false)
 }
 
-describeWith(['root', 'cgroup-v1', 'python'], 'a vCPU thread that ends', () => {
+describeWith(['root', 'cgroups', 'python'], 'a vCPU thread that ends', () => {
   test('before it is looked for is reported, and the vCPUs around it are placed', async () => {
     const vmm = await bench.standIn()
     const [first = 0, dead = 0, last = 0] = await vmm.start(3)
@@ -52,7 +53,7 @@ describeWith(['root', 'cgroup-v1', 'python'], 'a vCPU thread that ends', () => {
     expect(refused).toContainEqual({ id: dying, errno: 3 })
     expect(report).toMatchObject({ placed: [first, last], vanished: [dying], left: [] })
     for (const controller of CONTROLLERS) {
-      expect(tasksOf(controller, `${bench.parent}/vm/vcpu`)).toEqual([first, last])
+      expect(threadsIn(`${bench.parent}/vm/vcpu`, controller)).toEqual([first, last])
     }
   })
 
@@ -68,12 +69,17 @@ describeWith(['root', 'cgroup-v1', 'python'], 'a vCPU thread that ends', () => {
     waitUntilGone(second)
     const { operations } = await sandbox.refresh()
     expect(operations.map(({ operation }) => operation)).toEqual([
-      expect.objectContaining({ kind: 'write-knob', knob: 'cpu.shares', value: '1024', previous: '2048' }),
+      expect.objectContaining({
+        kind: 'write-knob',
+        knob: knobOf('weight'),
+        value: String(threadsWeight(1)),
+        previous: String(threadsWeight(2)),
+      }),
     ])
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'python'], 'a VMM without vCPU threads', () => {
+describeWith(['root', 'cgroups', 'python'], 'a VMM without vCPU threads', () => {
   test('is placed with a warning, not an error', async () => {
     const vmm = await bench.standIn()
     const sandbox = await bench.sandbox({ containers: [LIMITS] })
@@ -84,7 +90,7 @@ describeWith(['root', 'cgroup-v1', 'python'], 'a VMM without vCPU threads', () =
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'python'], 'a VMM that is added as a helper as well', () => {
+describeWith(['root', 'cgroups', 'python'], 'a VMM that is added as a helper as well', () => {
   test('stays the VMM, with its vCPUs in the leaf', async () => {
     const vmm = await bench.standIn()
     const vcpus = await vmm.start(2)
@@ -92,11 +98,11 @@ describeWith(['root', 'cgroup-v1', 'python'], 'a VMM that is added as a helper a
     await sandbox.attach(hypervisorOf(vmm.pid, () => vcpus))
     await sandbox.add(vmm.pid)
     expect(await sandbox.apply()).toMatchObject({ placed: vcpus, vanished: [], left: [] })
-    expect(tasksOf('cpu', `${bench.parent}/vm/vcpu`)).toEqual(vcpus)
+    expect(threadsIn(`${bench.parent}/vm/vcpu`)).toEqual(vcpus)
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'qemu', 'kvm'], 'a QEMU that is killed', () => {
+describeWith(['root', 'cgroups', 'qemu'], 'a QEMU that is killed', () => {
   test('between attach and apply is an error of its own, and leaves nothing to destroy', async () => {
     const qemu = await bench.qemu()
     const sandbox = await bench.sandbox({ containers: [LIMITS] })
@@ -145,6 +151,6 @@ describeWith(['root', 'cgroup-v1', 'qemu', 'kvm'], 'a QEMU that is killed', () =
     await sandbox.attach(await bench.connect(second))
     const { placed } = await sandbox.apply()
     expect(placed).toHaveLength(4)
-    expect(tasksOf('cpu', `${bench.parent}/vm/vcpu`)).toEqual(placed)
+    expect(threadsIn(`${bench.parent}/vm/vcpu`)).toEqual(placed)
   })
 })

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { QemuHypervisor } from '../../src/hypervisor/qemu'
 import { Bench } from '../support/bench'
-import { writeKnob } from '../support/cgroup-v1'
+import { setWeight, threadsWeight } from '../support/cgroup-limits'
 import { describeWith } from '../support/require'
 import { patience } from '../support/scale'
 import { startSpinVm } from '../support/spinvm'
@@ -36,7 +36,7 @@ async function vcpuShare(pid: number, vcpus: readonly number[], iothread: number
   return used / (used + iothreadAfter - iothreadBefore)
 }
 
-describeWith(['root', 'cgroup-v1', 'spinvm', 'taskset'], 'four busy vCPUs beside a busy iothread', () => {
+describeWith(['root', 'cgroups', 'spinvm', 'taskset'], 'four busy vCPUs beside a busy iothread', () => {
   test('keep their share of one CPU through placement, which they would lose with the default weight', async () => {
     const vm = startSpinVm(['--smp', '4', '--iothread', 'io0', '--busy-iothread', '--no-kvm'])
     bench.atEnd(() => vm.stop())
@@ -53,7 +53,7 @@ describeWith(['root', 'cgroup-v1', 'spinvm', 'taskset'], 'four busy vCPUs beside
     await sandbox.attach(hypervisor)
     await sandbox.apply()
     const placed = await vcpuShare(vm.pid, vcpus, iothread)
-    writeKnob('cpu', `${bench.parent}/vm/vcpu`, 'cpu.shares', 1024)
+    setWeight(`${bench.parent}/vm/vcpu`, threadsWeight(1))
     const withDefaultWeight = await vcpuShare(vm.pid, vcpus, iothread)
 
     expect(Math.abs(placed - before)).toBeLessThan(0.05)

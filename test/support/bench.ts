@@ -6,7 +6,7 @@ import type { ContainerConfig } from '../../src/model/container'
 import type { LinuxCpu } from '../../src/model/generated/oci'
 import { Sandbox } from '../../src/sandbox'
 import type { SandboxOptions } from '../../src/sandbox-options'
-import { freshPath, removeCgroups } from './cgroup-v1'
+import { freshPath, removeCgroups } from './cgroups'
 import { type Qemu, type QemuSettings, startQemu } from './qemu'
 import { type StandIn, startStandIn } from './stand-in'
 

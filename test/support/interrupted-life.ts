@@ -1,9 +1,11 @@
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { isVmcgError } from '../../src/errors'
+import { cgroupMounts, placesOf } from './cgroups'
 import { runChild } from './child-process'
 import type { LifePlace } from './lives'
-import { cgroupsOf, ManagerBench, V1_MOUNTS } from './manager-bench'
+import { ManagerBench } from './manager-bench'
 import { stride } from './scale'
 import type { StandIn } from './stand-in'
 
@@ -14,7 +16,7 @@ export interface Ground {
   readonly bench: ManagerBench
   readonly standIn: StandIn
   readonly vcpus: readonly number[]
-  /** Where the stand-in came from, by controller. */
+  /** Where the stand-in came from, by hierarchy. */
   readonly origin: Readonly<Record<string, string>>
 }
 
@@ -22,7 +24,7 @@ export async function newGround(): Promise<Ground> {
   const bench = new ManagerBench()
   const standIn = await bench.standIn()
   const vcpus = await standIn.start(2)
-  return { bench, standIn, vcpus, origin: cgroupsOf(standIn.pid) }
+  return { bench, standIn, vcpus, origin: placesOf(standIn.pid) }
 }
 
 export function placeOn({ bench, standIn, vcpus }: Ground, id: string): LifePlace {
@@ -72,15 +74,14 @@ function describe(cause: unknown): string {
 /** No state, no lock, no cgroup but the shared parent, and everybody alive and back at home. */
 async function expectNothingLeft({ bench, standIn, vcpus, origin }: Ground, { parent }: LifePlace) {
   expect(readdirSync(bench.stateDir)).toEqual([])
-  const left = Object.keys(V1_MOUNTS).filter(
-    (controller) =>
-      bench.exists(controller, parent) &&
-      readdirSync(bench.directory(controller, parent), { withFileTypes: true }).some((entry) =>
-        entry.isDirectory(),
-      ),
-  )
+  const left = cgroupMounts()
+    .map(({ mountPoint }) => join(mountPoint, parent))
+    .filter((directory) => existsSync(directory))
+    .filter((directory) =>
+      readdirSync(directory, { withFileTypes: true }).some((entry) => entry.isDirectory()),
+    )
   expect(left).toEqual([])
-  for (const tid of [standIn.pid, ...vcpus]) expect(cgroupsOf(tid)).toEqual(origin)
+  for (const tid of [standIn.pid, ...vcpus]) expect(placesOf(tid)).toEqual(origin)
   // What was left frozen would not answer.
   await standIn.start(0)
 }

@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { detectHost } from '../../src/host/detect'
 import { CgroupManager } from '../../src/manager'
 import type { CgroupManagerConfig } from '../../src/manager-options'
-import { freshPath } from './cgroup-v1'
+import { freshPath } from './cgroups'
 import { type StandIn, startStandIn } from './stand-in'
 
 /** Mount points by controller, of every v1 hierarchy with one: those that a manager joins. */

@@ -5,10 +5,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { spinRom } from '../../guest/spin-rom'
+import { missing } from './require'
 import { patience } from './scale'
 
+/** What runs the guest of a QEMU, unless a test says which. */
+const ACCELERATOR = missing(['kvm']).length === 0 ? 'kvm' : 'tcg,thread=multi'
+
+/** The name of a vCPU thread. */
+export const VCPU_NAME = /^CPU \d\/(?:KVM|TCG)$/
+
 export interface QemuSettings {
-  /** Default `'kvm'`. */
+  /** Default: KVM where it opens. */
   readonly accel?: 'kvm' | 'tcg,thread=multi' | 'tcg,thread=single'
   /** vCPUs at the start; default 4. */
   readonly smp?: number
@@ -105,7 +112,7 @@ export async function startQemu(settings: QemuSettings = {}): Promise<Qemu> {
 
 function commandLine(dir: string, sockets: readonly string[], settings: QemuSettings): [string, ...string[]] {
   const {
-    accel = 'kvm',
+    accel = ACCELERATOR,
     smp = 4,
     maxcpus = smp,
     iothreads = 0,

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Roots } from '../../src/engine/lane'
 import { detectHost } from '../../src/host/detect'
-import { freshPath } from './cgroup-v1'
+import { freshPath } from './cgroups'
 import { patience } from './scale'
 import { v1MountOf } from './test-cgroups'
 

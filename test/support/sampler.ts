@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { CONTROLLERS, directory } from './cgroup-v1'
+import { hierarchiesWith, threadsFile } from './cgroups'
 
 /** A vCPU thread and the leaf that it should never be outside of. */
 export interface Watched {
@@ -29,7 +29,12 @@ export interface Sampler {
 export async function startSampler(): Promise<Sampler> {
   const child = fork(join(__dirname, 'sampler-process.js'), { execArgv: [] })
   await once(child, 'spawn')
-  const hierarchies = CONTROLLERS.map((name) => ({ directory: directory(name, '/'), names: [name] }))
+  const hierarchies = hierarchiesWith().map((hierarchy) => ({
+    directory: hierarchy.mountPoint,
+    // As /proc/<pid>/cgroup names it: v2 by no controller.
+    names: hierarchy.version === 1 ? hierarchy.id : '',
+    list: threadsFile(hierarchy),
+  }))
   return {
     async watch(watched) {
       const answer = once(child, 'message')

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Hypervisor } from '../../src/hypervisor/hypervisor'
-import { isAlive } from './cgroup-v1'
+import { isAlive } from './cgroups'
 import { patience } from './scale'
 
 /** A process whose threads a test starts and ends as it likes; see `stand-in.py`. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Roots } from '../../src/engine/lane'
 import { detectHost } from '../../src/host/detect'
-import { freshPath, threadsOf } from './cgroup-v1'
+import { freshPath, threadsOf } from './cgroups'
 import { RESISTER, type Resident, startProgram, waitFor } from './residents'
 
 /** The v2 mount, also beside v1 ones; undefined on a host without. */

@@ -21,7 +21,7 @@ const { parseReport } = require('./report')
  */
 
 /** A boot takes 10 s when it is emulated on an idle host. */
-const BOOT_TIMEOUT_MS = 180_000
+const BOOT_TIMEOUT_MS = 300_000
 const CONSOLE_TAIL_LINES = 60
 
 /**

@@ -26,7 +26,7 @@ const { addCounts, formatCounts, formatLeftOut } = require('./report')
  */
 
 /** Emulated, a guest is 10 to 20 times slower: fewer rounds, and longer patience. */
-const EMULATED = { VMCG_SCALE: '0.05', VMCG_PATIENCE: '10' }
+const EMULATED = { VMCG_SCALE: '0.05', VMCG_PATIENCE: '4' }
 const NATIVE = { VMCG_SCALE: '1', VMCG_PATIENCE: '2' }
 
 const GUEST_TIMEOUT_MS = 30 * 60_000
@@ -93,7 +93,9 @@ async function runAll(options, signal) {
   try {
     const orders = ordersFor(options, kind === 'kvm' ? NATIVE : EMULATED)
     const toLog = { cwd: folder, log: join(folder, 'log'), signal, onStart: () => undefined }
-    const disk = await makeDisk(folder, orders, (program, args) => run(program, args, toLog))
+    const { rows = 24, columns = 80 } = process.stdout
+    const files = { ...orders, terminal: `rows ${rows} cols ${columns}` }
+    const disk = await makeDisk(folder, files, (program, args) => run(program, args, toLog))
     const machine = { image, disk, accelerator: kind, folder, signal }
     if (options.shell) await openShell(machine, guestNamed(options.guests[0] ?? ''))
     else await runGuests(machine, options)
