@@ -1,5 +1,5 @@
 import { nothingDone, type Report } from './engine/report'
-import { isVmcgError, VmcgError } from './errors'
+import { VmcgError } from './errors'
 import { detectHost, type Host } from './host/detect'
 import { delegatedHost, rootless } from './host/rootless'
 import { managedDevices, refuseIdleRemoval } from './manager-devices'
@@ -17,6 +17,7 @@ import { resourcesOn, versionsIn } from './plan/versions'
 import type { Wanted } from './sandbox-look'
 import type { ActOptions, ApplyOptions } from './sandbox-options'
 import type { SandboxSession } from './sandbox-session'
+import { goesOn } from './session-errors'
 import { type GateKey, SessionGate } from './session-gate'
 
 /** What a `CgroupManager` stands on: the session of a cgroup without a leaf, and the rules for its devices. */
@@ -121,8 +122,7 @@ export class ManagedCgroup {
     try {
       return await this.settle(this.applied, options)
     } catch (error) {
-      // What is thrown already says more than that somebody cannot be given back either.
-      if (added.length > 0 && !goesOn(error)) await this.gate.session.release(added).catch(() => undefined)
+      await this.gate.session.keepOut(added, error)
       throw error
     }
   }
@@ -189,9 +189,4 @@ function refuseLooseThreads({ host, state }: SandboxSession): void {
     `${state.id}: cgroup v2 keeps the threads of a process together, so that no single ones can be added`,
     { hint: "add(pid) takes the whole process; a Sandbox keeps a VM's vCPU threads apart from its others" },
   )
-}
-
-/** After this error the kernel may still do what was asked: what is remembered must not be taken back. */
-function goesOn(error: unknown): boolean {
-  return isVmcgError(error) && error.code === 'ERR_VMCG_TIMEOUT'
 }

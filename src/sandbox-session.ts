@@ -29,7 +29,7 @@ import { FREEZER_STATE, type Standstill } from './plan/stand-still'
 import { drainOf, type TeardownOptions } from './plan/teardown'
 import { lookAtSandbox, lookAtTeardown, type Wanted } from './sandbox-look'
 import { listThreads, type SandboxThread } from './sandbox-threads'
-import { destroyed, notAttached } from './session-errors'
+import { destroyed, goesOn, notAttached } from './session-errors'
 import { sessionExecutor } from './session-executor'
 import { withProcess, withThreads } from './session-members'
 import type { HeldLock } from './state/lock'
@@ -258,6 +258,15 @@ export class SandboxSession {
       processes: processes.filter(({ pid }) => !ids.includes(pid)),
       threads: threads.filter(({ tid }) => !ids.includes(tid)),
     })
+  }
+
+  /**
+   * Gives back those that this error kept from being put everywhere, and forgets them: else every call after this one
+   * would fail because of them.
+   */
+  async keepOut(ids: readonly number[], error: unknown): Promise<void> {
+    // What is thrown already says more than that somebody cannot be given back either.
+    if (ids.length > 0 && !goesOn(error)) await this.release(ids).catch(() => undefined)
   }
 
   async #drain(

@@ -2,8 +2,8 @@ import { inspect } from 'node:util'
 import { checkActOptions, checkOpenOptions } from './checked-options'
 import type { DestroyReport } from './engine/drain'
 import type { Report } from './engine/report'
-import { detectHost } from './host/detect'
 import { sandboxHierarchies } from './host/sandbox-hierarchies'
+import { sandboxHost } from './host/sandbox-host'
 import type { SandboxStats } from './host/stats'
 import { checkHypervisor, type Hypervisor } from './hypervisor/hypervisor'
 import { checkList, checkText } from './model/argument'
@@ -13,6 +13,7 @@ import { checkParentPath } from './model/parent-path'
 import { checkSandboxId } from './model/sandbox-id'
 import { unappliedFields } from './model/unapplied'
 import { checkPlan } from './plan/checked-plan'
+import { sandboxPaths } from './plan/desired'
 import type { Plan } from './plan/operations'
 import { type ListedSandbox, type ListOptions, listSandboxes, type UnreadableState } from './sandbox-list'
 import type { Wanted } from './sandbox-look'
@@ -66,9 +67,9 @@ export class Sandbox {
     if (options.containers !== undefined) checkList('containers', options.containers)
     const id = checkSandboxId(options.id)
     const parent = checkParentPath(options.parent ?? DEFAULT_PARENT)
-    const host = detectHost()
+    const { host, tagAttribute } = await sandboxHost(sandboxPaths({ parent, id }).sandbox)
     sandboxHierarchies(host, { resources: {}, managed: [], devices: null })
-    return SessionGate.open(host, { parent, id, hasLeaf: true }, options, async (gate) => {
+    return SessionGate.open(host, { parent, id, hasLeaf: true, tagAttribute }, options, async (gate) => {
       const { unlimited = 'ignore', memoryOverheadBytes = null, unsupported = 'error' } = options
       const sandbox = new Sandbox(gate, { unlimited, memoryOverheadBytes, unsupported })
       for (const container of options.containers ?? []) sandbox.setContainer(container)
@@ -89,7 +90,8 @@ export class Sandbox {
     checkOpenOptions(options)
     const parent = checkParentPath(options.parent ?? DEFAULT_PARENT)
     const key = { parent, id: checkSandboxId(id), hasLeaf: true }
-    return SessionGate.open(detectHost(), key, { ...options, mustExist: true }, async (gate) => {
+    const { host } = await sandboxHost(sandboxPaths(key).sandbox)
+    return SessionGate.open(host, key, { ...options, mustExist: true }, async (gate) => {
       const { merge, containers } = gate.session.state
       const { unlimited = merge.unlimited, memoryOverheadBytes = merge.memoryOverheadBytes } = options
       const { unsupported = merge.unsupported } = options
@@ -168,8 +170,14 @@ export class Sandbox {
    */
   add(pid: number, options: ActOptions = {}): Promise<Report | undefined> {
     return this.#gate.act(options, async () => {
-      await this.#gate.session.remember(pid, 'helper')
-      return this.#gate.session.state.applied === null ? undefined : this.#settleApplied(options)
+      const { session } = this.#gate
+      const isKnown = session.state.processes.some((known) => known.pid === pid)
+      await session.remember(pid, 'helper')
+      if (session.state.applied === null) return undefined
+      return this.#settleApplied(options).catch(async (error) => {
+        await session.keepOut(isKnown ? [] : [pid], error)
+        throw error
+      })
     })
   }
 

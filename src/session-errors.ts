@@ -1,4 +1,4 @@
-import { VmcgError } from './errors'
+import { isVmcgError, VmcgError } from './errors'
 
 export function destroyed(id: string): VmcgError {
   return new VmcgError('ERR_VMCG_DESTROYED', `${id} has been destroyed`, {
@@ -22,4 +22,9 @@ export function noThread(tid: number): VmcgError {
     value: String(tid),
     hint: `ls -d /proc/${tid}`,
   })
+}
+
+/** After this error the kernel may still do what was asked: what is remembered must not be taken back. */
+export function goesOn(error: unknown): boolean {
+  return isVmcgError(error) && error.code === 'ERR_VMCG_TIMEOUT'
 }

@@ -1,7 +1,8 @@
-import { CgroupError } from '../errors'
-import { threadsFile } from '../model/unified'
+import { CgroupError, isVmcgError } from '../errors'
+import { threadsFile, UNIFIED } from '../model/unified'
 import type { Observed } from '../plan/observed'
 import { isEmptyPlan, operationsOf, type Plan } from '../plan/operations'
+import { waitForEvent } from './cgroup-events'
 import type { OperationOutcome, StageExecutor } from './execute'
 import { explain, failedErrno } from './explain'
 import type { SubmitOptions } from './lane'
@@ -78,7 +79,7 @@ export async function drain(
     const isBusy = done.outcomes.some(isWaitedFor)
     if (isBusy && !isEmptyPlan(now.plan)) {
       if (performance.now() > deadline) throw busy(now.plan)
-      await pause(waitMs, options.signal)
+      await waitFor(now.plan, waitMs, options)
     }
   }
   return {
@@ -87,6 +88,27 @@ export async function drain(
     removed,
     unlimited: moves.tids.filter((tid) => limited.has(tid)).sort((a, b) => a - b),
   }
+}
+
+/**
+ * A while, or until the kernel says that nobody is left in what is to be removed: v2 tells of that, v1 does not. It is not
+ * asked of v2 as long as v1 keeps the sandbox as well.
+ */
+async function waitFor(plan: Plan, ms: number, { signal }: DrainOptions): Promise<void> {
+  const inTheWay = operationsOf(plan).filter(({ kind }) => kind === 'remove-directory')
+  const last = inTheWay.at(-1)
+  const isUnified = inTheWay.every(({ hierarchy }) => hierarchy === UNIFIED)
+  if (last === undefined || !isUnified) return pause(ms, signal)
+  const directory = `${plan.mounts[UNIFIED] ?? ''}${last.path}`
+  const options = { timeoutMs: ms, signal }
+  const isEmpty = await waitForEvent(directory, ({ isPopulated }) => !isPopulated, options).catch(goneIsEmpty)
+  // Somebody has made a cgroup in it, or it is there no more and the next look finds that.
+  if (isEmpty) await pause(ms, signal)
+}
+
+function goneIsEmpty(error: unknown): boolean {
+  if (isVmcgError(error) && error.code === 'ENOENT') return true
+  throw error
 }
 
 /** Up to the first outcome that another look does not mend. */

@@ -1,6 +1,7 @@
 import { afterDeviceWrite } from '../model/devices/after-device-write'
 import { type DeviceAccess, parseDevicesList } from '../model/devices/device-access'
 import { type DeviceWrite, deviceWrites, emptiesFirst } from '../model/devices/device-writes'
+import { SUBTREE_CONTROL, TYPE } from '../plan/after-v2'
 import { knobValue, type Observed } from '../plan/observed'
 import type { Thaw, WriteKnob } from '../plan/operations'
 import type { OperationOutcome } from './execute'
@@ -25,7 +26,8 @@ export function takeBackOperations(
   const devices = written.filter((write) => isDeviceWrite(write.knob))
   const others = written.toReversed().flatMap((write): readonly WriteKnob[] => {
     const { value, previous } = write
-    if (isDeviceWrite(write.knob) || previous === null || previous === '') return []
+    if (isDeviceWrite(write.knob) || isStructure(write.knob)) return []
+    if (previous === null || previous === '') return []
     return [{ ...write, value: previous, previous: value }]
   })
   return [...devicesBack(devices, observed), ...thawsDue(outcomes), ...others]
@@ -38,6 +40,11 @@ function thawsDue(outcomes: readonly OperationOutcome[]): readonly Thaw[] {
   return done('thaw').length > 0
     ? []
     : done('freeze').map(({ hierarchy, path }) => ({ kind: 'thaw', hierarchy, path }))
+}
+
+/** What v2 has no way back from: a type, and controllers that somebody else may use by now. */
+function isStructure(knob: string): boolean {
+  return knob === TYPE || knob === SUBTREE_CONTROL
 }
 
 function isDeviceWrite(knob: string): knob is DeviceWrite['file'] {
