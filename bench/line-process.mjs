@@ -34,6 +34,11 @@ export class LineProcess {
     })
   }
 
+  /** 0 where it could not be started; `ask` tells why. */
+  get pid() {
+    return this.#child.pid ?? 0
+  }
+
   /**
    * One question at a time. Throws when the process ends instead of answering.
    *

@@ -29,8 +29,9 @@ import type { SessionGate } from './session-gate'
 import { defaultStateDirectory } from './state/state-directory'
 
 /**
- * One cgroup in every v1 hierarchy of the host, or the one of v2, held to any OCI `linux.resources`, for the processes of
- * a VM or of anything else. Kata: virtcontainers/pkg/cgroups/manager.go.
+ * One cgroup in every v1 hierarchy of the host, or in the one of v2, held to any OCI `linux.resources`, for the
+ * processes of a VM or of anything else. On a hybrid host it is in v2 as well where something is asked of a controller
+ * there. Kata: virtcontainers/pkg/cgroups/manager.go.
  *
  * Every acting method may be called twice, waits for the one before it, and works under a lock that other objects and
  * processes respect. All of them reject with `ERR_VMCG_CLOSED` after `close()`, with `ERR_VMCG_DESTROYED` once the
@@ -55,10 +56,9 @@ export class CgroupManager {
    *
    * @throws `ERR_VMCG_INVALID_PATH`; `ERR_VMCG_INVALID_ID`; `ERR_VMCG_INVALID_ARGUMENT` for another option of the wrong
    *   type; `ERR_VMCG_INVALID_SPEC` for resources of a wrong type, naming the JSON path; `ERR_VMCG_UNSUPPORTED` for a
-   *   systemd path, and for what this host's cgroups cannot express; `ERR_VMCG_NO_CONTROLLER`; `ERR_VMCG_STATE`; for
-   *   one of `paths`, `ENOENT` where it is not there, and `ERR_VMCG_CGROUP_TYPE` for a threaded cgroup of v2 and for
-   *   one with others below; `ERR_VMCG_FOREIGN_CGROUP` (it exists and is somebody else's); `ERR_VMCG_BUSY`; for
-   *   resources, what `resourceWrites` and the device rules throw.
+   *   systemd path; `ERR_VMCG_NO_CONTROLLER`; `EROFS` where a hierarchy that is asked for is mounted read-only;
+   *   `ERR_VMCG_STATE`; for one of `paths`, `ENOENT` where it is not there, and `ERR_VMCG_CGROUP_TYPE` for a threaded
+   *   cgroup of v2 and for one with others below; `ERR_VMCG_BUSY`; what `apply()` throws before anything is written.
    */
   static async create(config: CgroupManagerConfig): Promise<CgroupManager> {
     checkOpenOptions(config, 'the config')
@@ -131,8 +131,11 @@ export class CgroupManager {
    *
    * @param resources take the place of those before, once they are in force.
    * @throws before anything is written: `ERR_VMCG_INVALID_SPEC`, `ERR_VMCG_INVALID_ARGUMENT`, `ERR_VMCG_OUT_OF_RANGE`,
-   *   `ERR_VMCG_UNSUPPORTED`, `ERR_VMCG_NO_CONTROLLER`, `ERR_VMCG_FOREIGN_CGROUP`, `ERR_VMCG_PLAN_STALE`. The kernel's
-   *   error when it refuses: what was written before is taken back, and `error.report` tells what stands.
+   *   `ERR_VMCG_UNSUPPORTED` (this host has nothing for a field, see `unsupported`), `ERR_VMCG_NO_CONTROLLER`,
+   *   `ERR_VMCG_FOREIGN_CGROUP` (it exists and is somebody else's), `ERR_VMCG_PLAN_STALE`; on v2 `ERR_VMCG_CGROUP_TYPE`
+   *   (a cgroup above it, or in its place, is threaded), `ERR_VMCG_INTERNAL_PROCESSES` (one above it holds processes,
+   *   and can hand no controllers down), and for device rules `ERR_VMCG_NO_CAPABILITY` and `ERR_VMCG_FOREIGN_PROGRAM`.
+   *   The kernel's error when it refuses: what was written before is taken back, and `error.report` tells what stands.
    *   `ERR_VMCG_VERIFY` with both values when the kernel keeps something else; `ERR_VMCG_TIMEOUT` for what it is busy
    *   with beyond `writeTimeoutMs`; `ERR_VMCG_BUSY` for processes that do not stop for their first device rules.
    */
@@ -186,7 +189,7 @@ export class CgroupManager {
    * and the device is only remembered.
    *
    * @param path such as `/dev/vfio/12`; links are followed.
-   * @throws `ERR_VMCG_INVALID_ARGUMENT` for a path that is no device; `ENOENT`.
+   * @throws `ERR_VMCG_INVALID_ARGUMENT` for a path that is no device; `ENOENT`; what `apply()` throws.
    */
   addDevice(path: string, options: DeviceOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
@@ -206,7 +209,7 @@ export class CgroupManager {
    *
    * @param path as it was added; the node may be gone by now.
    * @throws `ERR_VMCG_INVALID_ARGUMENT` for a device that was not added; `ERR_VMCG_DEVICE_IN_USE` when another rule
-   *   still allows it, naming that rule.
+   *   still allows it, naming that rule; what `apply()` throws.
    */
   removeDevice(path: string, options: DeviceOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
@@ -239,8 +242,8 @@ export class CgroupManager {
   }
 
   /**
-   * Gives every process back to where it came from, or to the parent where that is not known. The dead are skipped, the
-   * rest goes on, until the cgroup is empty. It stays, with its limits.
+   * Gives every process back to where it came from, or where that is not known to the parent, which on v2 may take
+   * none. The dead are skipped, the rest goes on, until the cgroup is empty. It stays, with its limits.
    *
    * @throws as `destroy()`
    */
@@ -249,7 +252,8 @@ export class CgroupManager {
   }
 
   /**
-   * Kills every process in the cgroup, also frozen ones, and waits until it is empty.
+   * Kills every process in the cgroup, also frozen ones, and waits until it is empty. On v2 the kernel kills them all
+   * at once (since Linux 5.14).
    *
    * @param options `killSignal`: any other than SIGKILL is sent once, and nothing is waited for.
    * @throws `ERR_VMCG_BUSY` when this very process is inside, and for what does not end.

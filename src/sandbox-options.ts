@@ -11,7 +11,10 @@ export interface ActOptions {
 export interface SandboxOptions extends ActOptions {
   /** Names the sandbox and its cgroup: `[A-Za-z0-9][A-Za-z0-9_.-]{0,127}`, and no name of the kernel's own files. */
   readonly id: string
-  /** The cgroup that the sandbox's is made in; shared by sandboxes, without limits, never removed. @default '/kata' */
+  /**
+   * The cgroup that the sandbox's is made in; shared by sandboxes, without limits, never removed. On v2 it must hold no
+   * processes of its own. @default '/kata'
+   */
   readonly parent?: string | undefined
   readonly containers?: readonly ContainerConfig[] | undefined
   /** What a container without a quota means: nothing (`ignore`), or no quota for the sandbox (`uncap`). @default 'ignore' */

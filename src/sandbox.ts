@@ -37,7 +37,8 @@ const DEFAULT_PARENT = '/kata'
 
 /**
  * The cgroups of one VM: `<parent>/<id>` for the VMM and its helpers, `<parent>/<id>/vcpu` for its vCPU threads, which
- * are held to what the containers ask for. Kata: virtcontainers/cgroups.go.
+ * are held to what the containers ask for. On cgroup v2 the first is the root of its threads and the second is
+ * threaded. Kata: virtcontainers/cgroups.go.
  *
  * Every acting method may be called twice, waits for the one before it, and works under a lock that other objects and
  * processes respect. All of them reject with `ERR_VMCG_CLOSED` after `close()`, with `ERR_VMCG_DESTROYED` once the
@@ -58,9 +59,9 @@ export class Sandbox {
   /**
    * Takes up the sandbox of this id and parent, or begins a new one. No cgroup is made before `apply()`.
    *
-   * @throws `ERR_VMCG_INVALID_ID`, `ERR_VMCG_INVALID_PATH` (parent), `ERR_VMCG_INVALID_SPEC` (a container),
-   *   `ERR_VMCG_NO_CONTROLLER`, `ERR_VMCG_UNSUPPORTED` (this host has nothing for it), `ERR_VMCG_STATE`,
-   *   `ERR_VMCG_FOREIGN_CGROUP` (its cgroups exist and are somebody else's), `ERR_VMCG_BUSY`.
+   * @throws `ERR_VMCG_INVALID_ARGUMENT` (an option), `ERR_VMCG_INVALID_ID`, `ERR_VMCG_INVALID_PATH` (parent),
+   *   `ERR_VMCG_INVALID_SPEC` (a container), `ERR_VMCG_NO_CONTROLLER`, `EROFS` (its hierarchy is mounted read-only),
+   *   `ERR_VMCG_STATE`, `ERR_VMCG_BUSY`; what `apply()` refuses before it writes.
    */
   static async create(options: SandboxOptions): Promise<Sandbox> {
     checkOpenOptions(options)
@@ -147,7 +148,8 @@ export class Sandbox {
 
   /**
    * Says which VM this sandbox holds. Its threads are placed by the next `apply()` or `refresh()`. The VMM that was
-   * attached before is forgotten. The sandbox owns the connection from then on, unless `own` is false.
+   * attached before is forgotten. The sandbox owns the connection from then on, unless `own` is false. The kernel's own
+   * threads that work for the VMM (`kvm-pit/<pid>`, `vhost-<pid>`) are placed with it.
    *
    * @throws `ERR_VMCG_VM_GONE` when the VMM has ended.
    */
@@ -192,10 +194,14 @@ export class Sandbox {
    * Makes the cgroups, sets the limits that the containers ask for, places every thread, and looks until nothing is
    * amiss. Writes nothing where everything is as it should be.
    *
-   * @throws the kernel's error (`EINVAL`, `EACCES`, ...) when a knob or directory operation fails: the limits written
-   *   before it are taken back, and `error.report` tells what stands. `ERR_VMCG_PLAN_STALE`, `ERR_VMCG_VM_GONE`,
-   *   `ERR_VMCG_VERIFY`, `ERR_VMCG_FOREIGN_CGROUP`, `ERR_VMCG_OUT_OF_RANGE` (CPUs that the parent does not have, a
-   *   quota that the kernel cannot take), `ERR_VMCG_QMP_…`.
+   * @throws before anything is written: `ERR_VMCG_OUT_OF_RANGE` (CPUs that the parent does not have, a quota that the
+   *   kernel cannot take), `ERR_VMCG_NO_CONTROLLER`, `ERR_VMCG_UNSUPPORTED` (this host has nothing for a field, see
+   *   `unsupported`), `ERR_VMCG_FOREIGN_CGROUP` (its cgroups exist and are somebody else's), `ERR_VMCG_PLAN_STALE`,
+   *   `ERR_VMCG_VM_GONE`, `ERR_VMCG_QMP_…`; on v2 `ERR_VMCG_CGROUP_TYPE` (a cgroup above it is threaded, or one in its
+   *   place is) and `ERR_VMCG_INTERNAL_PROCESSES` (one above it holds processes, and can hand no controllers down).
+   *   The kernel's error (`EINVAL`, `EACCES`, ...) when a knob or directory operation fails: the limits written before
+   *   it are taken back, and `error.report` tells what stands. `ERR_VMCG_VERIFY` when the kernel keeps something else;
+   *   `ERR_VMCG_TIMEOUT` for what it is busy with beyond `writeTimeoutMs`.
    */
   apply(options: ApplyOptions = {}): Promise<Report> {
     return this.#gate.act(options, async () => {
@@ -236,11 +242,11 @@ export class Sandbox {
   }
 
   /**
-   * Stops every thread of the VMM and its helpers, and waits until they have stopped. On v1 this takes a cgroup more, in
-   * the freezer, which is made when it is first needed.
+   * Stops every thread of the VMM and its helpers, and waits until they have stopped. On v1 this takes a cgroup more,
+   * in the freezer, which is made when it is first needed.
    *
-   * @throws `ENOENT` before the first `apply()`; `ERR_VMCG_NO_CONTROLLER` without a freezer; `ERR_VMCG_BUSY` for what does
-   *   not stop, which runs on then; on v1, the first time, what `refresh()` throws.
+   * @throws `ENOENT` before the first `apply()`; `ERR_VMCG_NO_CONTROLLER` without a freezer; `ERR_VMCG_BUSY` for what
+   *   does not stop, which runs on then; on v1, the first time, what `refresh()` throws.
    */
   freeze(options: ActOptions = {}): Promise<void> {
     return this.#gate.act(options, async () => {
@@ -263,7 +269,8 @@ export class Sandbox {
   }
 
   /**
-   * Kills the VMM and its helpers, also frozen ones, and waits until nobody is left. The cgroups stay.
+   * Kills the VMM and its helpers, also frozen ones, and waits until nobody is left. The cgroups stay. On v2 the kernel
+   * kills them all at once (since Linux 5.14).
    *
    * @param options `killSignal`: any other than SIGKILL is sent once, and nothing is waited for.
    * @throws `ERR_VMCG_BUSY` when this very process is inside, and for what does not end.
@@ -274,9 +281,10 @@ export class Sandbox {
 
   /**
    * Takes the sandbox's cgroups away: the living go back to where they came from (or are killed), the directories go
-   * from the leaf up, the parent stays. Also for a sandbox that is gone already.
+   * from the leaf up, the parent stays. Also for a sandbox that is gone already. On v2 processes go back as a whole.
    *
-   * @throws `ERR_VMCG_BUSY` when something in the sandbox does not leave; `ERR_VMCG_FOREIGN_CGROUP`.
+   * @throws `ERR_VMCG_BUSY` when something in the sandbox does not leave, and on v2, where the parent takes no
+   *   processes, for those of which nobody knows where they were; `ERR_VMCG_FOREIGN_CGROUP`.
    */
   destroy(options: DestroyOptions = {}): Promise<DestroyReport> {
     return this.#gate.destroy(options)

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { detectHost } from 'vmcg'
@@ -11,9 +11,10 @@ import { LineProcess } from '../line-process.mjs'
 
 const PARENT = `vmcg-test-bench-${process.pid}`
 const CGROUPS = [join(PARENT, 'a'), join(PARENT, 'b')]
-const TASKS = CGROUPS.map((cgroup) => join(cgroup, 'tasks'))
+/** The file of a cgroup that lists its threads, and takes them, by version. */
+const THREADS = { 1: 'tasks', 2: 'cgroup.threads' }
 
-/** A list of running threads, moved to and fro between two v1 `cpu` cgroups. @type {Trial} */
+/** A list of running threads, moved to and fro between two cgroups where the `cpu` controller lives. @type {Trial} */
 export const migrate = {
   name: 'migrate',
   unit: 'µs per thread',
@@ -24,8 +25,9 @@ export const migrate = {
 /** @param {TrialOptions} options */
 async function run({ threads, repetitions, drivers, signal }) {
   const hierarchy = detectHost().controller('cpu')
-  if (hierarchy?.version !== 1) throw new Ending('migrate needs the cpu controller as a cgroup v1 hierarchy')
-  const { mountPoint } = hierarchy
+  if (hierarchy === undefined) throw new Ending('migrate needs the cpu controller, on cgroup v1 or v2')
+  const { mountPoint, version } = hierarchy
+  const files = CGROUPS.map((cgroup) => join(cgroup, THREADS[version]))
   /** @type {LineProcess[]} */
   const processes = []
   /** @param {readonly [string, ...string[]]} command */
@@ -35,15 +37,24 @@ async function run({ threads, repetitions, drivers, signal }) {
     return process
   }
   try {
-    makeCgroups(mountPoint)
+    makeCgroups(mountPoint, version)
     const standIn = start('python3', join(ROOT, 'test', 'support', 'stand-in.py'))
+    // Single threads of v2 go only where their process is above them.
+    if (version === 2) writeFileSync(join(mountPoint, PARENT, 'cgroup.procs'), String(standIn.pid))
     const tids = await standIn.ask(`start ${threads}`)
-    const commands = commandsOf(drivers).map(({ name, command }) => ({ name, driver: start(...command) }))
+    const commands = commandsOf(drivers, files).map(({ name, command }) => ({
+      name,
+      driver: start(...command),
+    }))
     /** @type {(DriverResult & { driver: LineProcess })[]} */
     const crew = commands.map((command) => ({ ...command, values: [] }))
     for (const { driver } of crew) {
       await driver.ask(tids)
-      await warmUp(driver, mountPoint, threads)
+      await warmUp(
+        driver,
+        files.map((file) => join(mountPoint, file)),
+        threads,
+      )
     }
     for (let repetition = 0; repetition < repetitions; repetition += 1) {
       for (const { driver, values } of crew) values.push((await thereAndBack(driver)) / (2 * threads))
@@ -57,14 +68,15 @@ async function run({ threads, repetitions, drivers, signal }) {
 
 /**
  * @param {readonly string[]} drivers
+ * @param {readonly string[]} files to and from which they move threads
  * @returns {{ name: string, command: [string, ...string[]] }[]} without those that cannot be had here
  */
-function commandsOf(drivers) {
+function commandsOf(drivers, files) {
   return drivers.flatMap((name) => {
     const script = join(ROOT, 'bench', 'drivers', `${name}.mjs`)
-    if (name !== 'floor') return { name, command: [process.execPath, script, ...TASKS] }
+    if (name !== 'floor') return { name, command: [process.execPath, script, ...files] }
     const floor = buildFloor()
-    if (floor !== undefined) return { name, command: [floor, ...TASKS] }
+    if (floor !== undefined) return { name, command: [floor, ...files] }
     console.log('left out: floor, for there is no C compiler (apt-get install gcc, or CC=…)')
     return []
   })
@@ -74,13 +86,13 @@ function commandsOf(drivers) {
  * Two passes that are not counted, and the kernel is asked whether the driver does what it says.
  *
  * @param {LineProcess} driver
- * @param {string} mountPoint
+ * @param {readonly string[]} lists
  * @param {number} threads
  */
-async function warmUp(driver, mountPoint, threads) {
+async function warmUp(driver, lists, threads) {
   for (const to of [1, 0]) {
     await driver.ask(String(to))
-    const there = readFileSync(join(mountPoint, TASKS[to] ?? ''), 'utf8').split('\n').length - 1
+    const there = readFileSync(lists[to] ?? '', 'utf8').split('\n').length - 1
     if (there !== threads) throw new Error(`${there} of ${threads} threads are where they should be`)
   }
 }
@@ -93,11 +105,16 @@ async function thereAndBack(driver) {
   return Number(await driver.ask('1')) + Number(await driver.ask('0'))
 }
 
-/** @param {string} mountPoint */
-function makeCgroups(mountPoint) {
-  for (const path of [PARENT, ...CGROUPS].map((cgroup) => join(mountPoint, cgroup))) {
+/**
+ * @param {string} mountPoint
+ * @param {1 | 2} version
+ */
+function makeCgroups(mountPoint, version) {
+  for (const cgroup of [PARENT, ...CGROUPS]) {
+    const path = join(mountPoint, cgroup)
     try {
       mkdirSync(path)
+      if (version === 2 && cgroup !== PARENT) writeFileSync(join(path, 'cgroup.type'), 'threaded')
     } catch (error) {
       const { code } = /** @type {NodeJS.ErrnoException} */ (error)
       throw new Ending(

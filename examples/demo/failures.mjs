@@ -17,8 +17,14 @@ export class Failure extends Error {
   }
 }
 
-/** vmcg's codes for a host that it does not serve. */
-const NOT_SERVED = ['ERR_VMCG_NO_CONTROLLER', 'ERR_VMCG_UNSUPPORTED', 'EROFS']
+/** The codes for a host, or a place on it such as a container, where no sandbox can be made. */
+const NOT_SERVED = [
+  'ERR_VMCG_CGROUP_TYPE',
+  'ERR_VMCG_INTERNAL_PROCESSES',
+  'ERR_VMCG_NO_CONTROLLER',
+  'ERR_VMCG_UNSUPPORTED',
+  'EROFS',
+]
 
 /** The kernel's codes for a user who may not make cgroups. */
 const NO_RIGHTS = ['EACCES', 'EPERM']

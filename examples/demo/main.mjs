@@ -9,6 +9,7 @@ import { PARENT, removeParent } from './cgroup-parent.mjs'
 import { chooseVmm } from './choose-vmm.mjs'
 import { container, describeContainer } from './containers.mjs'
 import { measureCpu } from './cpu-time.mjs'
+import { sayHost } from './host.mjs'
 import { plugVcpu } from './hot-plug.mjs'
 import { measureLimit, sayWhetherHeld, vcpuSum } from './limit.mjs'
 import { hasColor, heading, percent, say, sayRemoved } from './output.mjs'
@@ -24,6 +25,7 @@ await run(async (signal, cleanup) => {
   const dir = mkdtempSync(join(tmpdir(), 'vmcg-demo-'))
   cleanup.add(dir, () => rmSync(dir, { recursive: true, force: true }))
 
+  sayHost()
   const sandbox = await makeSandbox(join(dir, 'state'), signal, cleanup)
   const { vm, hypervisor } = await startVm(dir, signal, cleanup)
   try {
@@ -120,7 +122,7 @@ async function showChanges(sandbox, hypervisor, signal) {
 async function showEnd(sandbox, signal) {
   heading('5. Destroy everything')
   const { moved, removed, unlimited } = await sandbox.destroy({ signal })
-  const places = new Set(moved.map(({ to }) => to))
+  const places = new Set(moved.flatMap(({ to }) => to))
   say(
     `gave ${moved.length} threads back to ${[...places].join(' ')}, ${unlimited.length} of them free of a limit`,
   )

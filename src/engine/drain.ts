@@ -14,7 +14,7 @@ import type { Identify } from './strangers'
 /** What a `destroy` did. */
 export interface DestroyReport {
   readonly sandbox: string
-  /** Threads that were given back. */
+  /** Threads that were given back. A process of v2 goes back as a whole, and has all its threads here. */
   readonly moved: readonly MovedThread[]
   /** Directories that were removed, as `hierarchy:path`. */
   readonly removed: readonly string[]

@@ -1,4 +1,4 @@
-import { newKnobValue } from '../model/resources/echo'
+import { isExpected, newKnobValue } from '../model/resources/echo'
 import { controllerNames } from '../model/unified'
 import { newPrograms } from './device-programs'
 import type { KnobState, ObservedCgroup, ObservedHierarchy } from './observed'
@@ -57,7 +57,9 @@ function knobsOf(
   controllers: readonly string[],
 ): ObservedCgroup['knobs'] {
   const usual = controllers.flatMap((controller) => USUAL_KNOBS_V2[controller] ?? [])
-  const asked = knobNames(parent).filter((knob) => controllers.some((name) => knob.startsWith(`${name}.`)))
+  const asked = knobNames(parent)
+    .filter((knob) => controllers.some((name) => knob.startsWith(`${name}.`)))
+    .filter((knob) => isExpected(knob, knobValue(parent, knob)))
   return Object.fromEntries(
     [...new Set([...usual, ...asked])].map((knob) => {
       const above = knobValue(parent, knob) ?? ''

@@ -92,6 +92,8 @@ function emptyList(
   const cgroup = builder.cgroup(hierarchy, path)
   const isPopulated = (cgroup?.tids.length ?? 0) > 0 || (cgroup?.pids ?? []).length > 0
   const all = builder.knob(hierarchy, '/', `${file}.effective`)
+  // Whoever it was written for may have left since.
+  if (all !== undefined && builder.knob(hierarchy, path, file) === all) return
   builder.write(hierarchy, path, file, isPopulated && all !== undefined ? all : EMPTY_LIST)
 }
 

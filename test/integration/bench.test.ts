@@ -31,7 +31,7 @@ function cgroupOf({ child }: Run): string {
   return directory('cpu', `/vmcg-test-bench-${child.pid}`)
 }
 
-describeWith(['root', 'cgroup-v1', 'gcc', 'python'], 'the bench', () => {
+describeWith(['root', 'cgroups', 'gcc', 'python'], 'the bench', () => {
   it('measures every driver, saves each value, and leaves nothing', async () => {
     const run = startBench(SMALL)
     const { code, output } = await run.ended
@@ -62,7 +62,7 @@ describeWith(['root', 'cgroup-v1', 'gcc', 'python'], 'the bench', () => {
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'public-checkout'], 'the bench without rights', () => {
+describeWith(['root', 'cgroups', 'public-checkout'], 'the bench without rights', () => {
   it('says what it needs', async () => {
     const { code, output } = await startBench(SMALL, { uid: 65534, gid: 65534 }).ended
     expect([code, output]).toEqual([2, expect.stringContaining('run it as root')])

@@ -1,10 +1,20 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { detectHost } from '../../src/host/detect'
-import { hierarchyOf } from '../support/cgroups'
+import { knobOf, quotaText } from '../support/cgroup-limits'
+import { directory, freshPath, hierarchyOf } from '../support/cgroups'
 import { describeWith } from '../support/require'
 import { patience } from '../support/scale'
 
@@ -12,8 +22,13 @@ const DEMO = join(__dirname, '..', '..', 'examples', 'demo', 'main.mjs')
 const { hierarchies } = detectHost()
 
 /** Longer than any host needs for a demo that takes ten seconds. */
-const CPU = hierarchyOf('cpu')
 const TIMEOUT_MS = patience(120_000)
+
+/** What the demo's containers ask for together: before, and what it shows that is made of it. */
+const QUOTAS = [
+  [null, 50_000],
+  [50_000, 90_000],
+] as const
 
 interface Run {
   readonly child: ChildProcess
@@ -77,7 +92,7 @@ function leftBy(demoPid: number | undefined, vmm: number): string[] {
   return [...cgroups, `/proc/${vmm}`].filter((path) => existsSync(path)).concat(readdirSync(temp))
 }
 
-describeWith(['root', 'cgroup-v1', 'spinvm'], 'the demo', () => {
+describeWith(['root', 'cgroups', 'spinvm'], 'the demo', () => {
   it(
     'shows the plan, every thread, and both limits held; two at once do not disturb each other',
     async () => {
@@ -86,9 +101,12 @@ describeWith(['root', 'cgroup-v1', 'spinvm'], 'the demo', () => {
         expect([await run.ended, run.output()]).toEqual([0, expect.stringContaining('5. Destroy')])
         const output = run.output()
         const sandbox = `/vmcg-demo-${run.child.pid}/vm`
-        expect(output).toContain(`+ ${CPU}:${sandbox}/vcpu\n`)
-        expect(output).toContain(`~ ${CPU}:${sandbox}/vcpu  cpu.cfs_quota_us -1 → 50000\n`)
-        expect(output).toContain(`~ ${CPU}:${sandbox}/vcpu  cpu.cfs_quota_us 50000 → 90000\n`)
+        const leaf = `${hierarchyOf('cpu')}:${sandbox}/vcpu`
+        expect(output).toContain(`+ ${leaf}\n`)
+        for (const [before, after] of QUOTAS)
+          expect(output).toContain(
+            `~ ${leaf}  ${knobOf('quota')} ${quotaText(before)} → ${quotaText(after)}\n`,
+          )
         expect(output).toMatch(/ tid {2}name +role +cgroup +CPU before +CPU after\n/)
         expect(output.match(new RegExp(` vcpu +${sandbox}/vcpu +\\d+\\.\\d % `, 'g'))).toHaveLength(4)
         expect(output.match(new RegExp(` iothread +${sandbox} `, 'g'))).toHaveLength(1)
@@ -202,7 +220,7 @@ describeWith(['root', 'cgroup-v1', 'spinvm'], 'the demo', () => {
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'qemu'], 'the demo on a host with QEMU', () => {
+describeWith(['root', 'cgroups', 'qemu'], 'the demo on a host with QEMU', () => {
   it(
     'says that it runs QEMU, keeps what QEMU prints to itself, and shows it when QEMU dies',
     async () => {
@@ -219,7 +237,7 @@ describeWith(['root', 'cgroup-v1', 'qemu'], 'the demo on a host with QEMU', () =
   )
 })
 
-describeWith(['root', 'cgroup-v1'], 'the demo with a QEMU that does not start', () => {
+describeWith(['root', 'cgroups'], 'the demo with a QEMU that does not start', () => {
   it('says so in the words of that QEMU, and leaves nothing', async () => {
     const bin = join(temp, 'bin')
     mkdirSync(bin)
@@ -236,7 +254,7 @@ describeWith(['root', 'cgroup-v1'], 'the demo with a QEMU that does not start', 
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'public-checkout'], 'the demo without rights', () => {
+describeWith(['root', 'cgroups', 'public-checkout'], 'the demo without rights', () => {
   it('prints the sudo line and leaves nothing', async () => {
     const run = startDemo({}, { uid: 65534, gid: 65534 })
     expect([await run.ended, run.output()]).toEqual([2, expect.stringContaining('write access')])
@@ -245,7 +263,7 @@ describeWith(['root', 'cgroup-v1', 'public-checkout'], 'the demo without rights'
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'unshare'], 'the demo on a host that it cannot serve', () => {
+describeWith(['root', 'cgroups', 'unshare'], 'the demo on a host that it cannot serve', () => {
   it('says what is missing and what to do, and leaves nothing', async () => {
     const script = 'mount -t tmpfs none /sys/fs/cgroup && exec "$0" "$1"'
     const run = start(['unshare', '--mount', 'sh', '-c', script, process.execPath, DEMO])
@@ -255,3 +273,25 @@ describeWith(['root', 'cgroup-v1', 'unshare'], 'the demo on a host that it canno
     expect(readdirSync(temp)).toEqual([])
   })
 })
+
+describeWith(
+  ['root', 'cgroup-v2', 'unshare'],
+  'the demo in a container that was given no controllers',
+  () => {
+    const container = directory('cpu', freshPath())
+
+    beforeEach(() => {
+      mkdirSync(container)
+    })
+    afterEach(() => rmdirSync(container))
+
+    it('says that they must be handed down, and leaves nothing', async () => {
+      const script = 'mount --bind "$2" /sys/fs/cgroup && exec "$0" "$1"'
+      const run = start(['unshare', '--mount', 'sh', '-c', script, process.execPath, DEMO, container])
+      expect([await run.ended, run.output()]).toEqual([2, expect.stringContaining('ERR_VMCG_NO_CONTROLLER')])
+      expect(run.output()).toContain('it must be handed down from above (systemd: Delegate=yes)')
+      expect(run.output()).not.toContain('1. Start')
+      expect(readdirSync(temp)).toEqual([])
+    })
+  },
+)

@@ -32,6 +32,21 @@ describeWith(['cgroup-v1'], 'on a host with v1 hierarchies', () => {
   })
 })
 
+describeWith(['cgroup-v2'], 'on a host with v2 alone', () => {
+  it.each(['cpu', 'cpuset', 'memory', 'io', 'pids'])(
+    'knows that %s is there, as the kernel lists it',
+    (name) => {
+      const { version, mountPoint = '/' } = host.controller(name) ?? {}
+      expect(version).toBe(2)
+      expect(readFileSync(join(mountPoint, 'cgroup.controllers'), 'utf8').split(/\s/)).toContain(name)
+    },
+  )
+
+  it('is one without a hierarchy of v1', () => {
+    expect([host.layout, host.hierarchies.map(({ id }) => id)]).toEqual(['v2', ['unified']])
+  })
+})
+
 it('finds each of this process’s own cgroups below the mount point', () => {
   const own = readProcessCgroups(process.pid) ?? []
   for (const hierarchy of host.hierarchies) {
@@ -61,8 +76,9 @@ it('reads the start time of this process, and nothing of one that cannot exist',
   expect(readProcessCgroups(2 ** 22 + 1)).toBeUndefined()
 })
 
-describeWith(['root', 'cgroup-v1', 'unshare'], 'in a cgroup namespace', () => {
-  const parent = join(host.controller('cpu')?.mountPoint ?? '', `vmcg-test-host-${process.pid}`)
+describeWith(['root', 'cgroups', 'unshare'], 'in a cgroup namespace', () => {
+  const used = host.controller('cpu')
+  const parent = join(used?.mountPoint ?? '', `vmcg-test-host-${process.pid}`)
   const child = join(parent, 'child')
   beforeAll(() => {
     mkdirSync(child, { recursive: true })
@@ -73,19 +89,24 @@ describeWith(['root', 'cgroup-v1', 'unshare'], 'in a cgroup namespace', () => {
   })
 
   it('finds cgroups below a mount whose root is above the namespace', () => {
-    // The namespace's root becomes `parent`; the shell then moves on, and asks the kernel at each station.
+    // The namespace's root becomes `parent`; the shell then moves on, and asks the kernel at each station. Mounted with
+    // nsdelegate, as systemd does it, v2 lets nobody out.
+    const stations = used?.version === 2 ? [child] : [child, join(parent, '..')]
     const inside =
-      'cat /proc/self/mountinfo; for to in "$1" "$2"; do echo $$ > "$to/tasks"; cat /proc/self/cgroup; done'
-    const enter = 'echo $$ > "$1/tasks" && exec unshare --cgroup sh -c "$0" sh "$2" "$1/.."'
-    const text = execFileSync('sh', ['-c', enter, inside, parent, child], { encoding: 'utf8' })
-    const { hierarchies } = hierarchiesFrom(text, text, [])
-    const cpu = hierarchies.find(({ controllers }) => controllers.includes('cpu'))
-    const paths = parseProcCgroup(text).filter(({ controllers }) => controllers.includes('cpu'))
+      'cat /proc/self/mountinfo; for to; do echo $$ > "$to/cgroup.procs"; cat /proc/self/cgroup; done'
+    const enter =
+      'inside="$1"; echo $$ > "$2/cgroup.procs"; shift 2; exec unshare --cgroup sh -c "$inside" sh "$@"'
+    const args = ['-c', enter, 'sh', inside, parent, ...stations]
+    const text = execFileSync('sh', args, { encoding: 'utf8' })
+    const { hierarchies } = hierarchiesFrom(text, text, used?.controllers ?? [])
+    const cpu = hierarchies.find(({ id }) => id === used?.id)
+    const names = used?.version === 2 ? '' : used?.id
+    const paths = parseProcCgroup(text).filter(({ controllers }) => controllers.join(',') === names)
     expect(cpu?.mountRoot).toMatch(/^\/\.\./)
-    expect(paths.map(({ path }) => cpu && [path, pathBelowMount(cpu, path)])).toEqual([
-      // Inside of the namespace the name of its root is not known, so the way down from the mount is not either.
-      ['/child', undefined],
-      ['/..', '/'],
-    ])
+    // Inside of the namespace the name of its root is not known, so the way down from the mount is not either.
+    const inChild = ['/child', undefined]
+    expect(paths.map(({ path }) => cpu && [path, pathBelowMount(cpu, path)])).toEqual(
+      used?.version === 2 ? [inChild] : [inChild, ['/..', '/']],
+    )
   })
 })

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Roots } from '../../src/engine/lane'
 import { kernelThreadsOf } from '../../src/host/kernel-threads'
 import { Bench } from '../support/bench'
-import { threadsIn } from '../support/cgroups'
+import { placeOf, threadsIn } from '../support/cgroups'
 import { describeWith } from '../support/require'
 import { patience } from '../support/scale'
 
@@ -15,7 +15,7 @@ beforeEach(() => {
 })
 afterEach(() => bench.clear())
 
-describeWith(['root', 'kvm', 'qemu', 'nasm'], "the kernel's threads that work for a VMM", () => {
+describeWith(['root', 'cgroups', 'kvm', 'qemu'], "the kernel's threads that work for a VMM", () => {
   test('are found by its pid', async () => {
     const qemu = await bench.qemu()
     // It answers once its machine has been made.
@@ -33,15 +33,17 @@ describeWith(['root', 'kvm', 'qemu', 'nasm'], "the kernel's threads that work fo
 
   test('are placed with its other threads, and go back to where they were', async () => {
     const qemu = await bench.qemu()
-    const sandbox = await bench.sandbox()
-    await sandbox.attach(await bench.connect(qemu))
-    await sandbox.apply()
+    const hypervisor = await bench.connect(qemu)
     const [pit = 0] = await kernelThreads(qemu.pid)
+    const home = placeOf(pit).cpu
+    const sandbox = await bench.sandbox()
+    await sandbox.attach(hypervisor)
+    await sandbox.apply()
     expect(threadsIn(`${bench.parent}/vm`)).toContain(pit)
     expect((await sandbox.threads()).find(({ tid }) => tid === pit)?.role).toBe('helper')
     const { moved } = await sandbox.destroy()
     expect(moved.map(({ tid }) => tid)).toContain(pit)
-    expect(threadsIn('/')).toContain(pit)
+    expect(threadsIn(home)).toContain(pit)
   })
 })
 

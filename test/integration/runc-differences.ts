@@ -1,5 +1,6 @@
 import { coversDevices, deviceRule } from '../../src/model/device-rule'
 import type { LinuxDeviceCgroup, LinuxResources } from '../../src/model/generated/oci'
+import { PEER_REFUSES as RUNC_REFUSES, VMCG_REFUSES } from '../support/compare-runtimes'
 
 /** Something that vmcg and runc 1.1 do differently with the same `linux.resources`. */
 export interface Difference {
@@ -10,9 +11,6 @@ export interface Difference {
   readonly applies: (resources: LinuxResources, before: LinuxResources) => boolean
   readonly why: string
 }
-
-export const VMCG_REFUSES = 'vmcg refuses'
-export const RUNC_REFUSES = 'runc refuses'
 
 /** More than the one waiting process of runc's container, which the kernel charges to the cgroup, can need. */
 const RUNC_NEEDS_BYTES = 2 ** 24

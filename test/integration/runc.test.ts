@@ -8,31 +8,16 @@ import { anyDocument, anyUpdate } from '../support/any-document'
 import { applyOurs, updateOurs } from '../support/apply-ours'
 import { awkwardDocuments, awkwardUpdates, deviceDocuments } from '../support/awkward-documents'
 import { blockDevices } from '../support/block-devices'
-import { type KnobLines, makeEverywhere, removeEverywhere } from '../support/cgroup-knobs'
+import { makeEverywhere, removeEverywhere } from '../support/cgroup-knobs'
+import { answerAt, type Outcome, refusalOf, whereDifferent } from '../support/compare-runtimes'
+import { OciRuntime } from '../support/oci-runtime'
 import { describeWith } from '../support/require'
 import { fieldCases } from '../support/resource-tables'
-import { type Refused, Runc } from '../support/runc'
-import { DIFFERENCES, type Difference, differencesOf, RUNC_REFUSES, VMCG_REFUSES } from './runc-differences'
+import { patience, rounds } from '../support/scale'
+import { DIFFERENCES, type Difference, differencesOf } from './runc-differences'
 
 /** Fixed, so that what CI compares is what was looked at; any other does as well. */
 const SEED = 20_201_018
-
-type Outcome = KnobLines | Refused
-
-function refusalOf(outcome: Promise<KnobLines>): Promise<Outcome> {
-  return outcome.catch((error: unknown) => ({ refused: String(error) }))
-}
-
-function whereDifferent(ours: Outcome, theirs: Outcome): readonly string[] {
-  if ('refused' in ours) return 'refused' in theirs ? [] : [VMCG_REFUSES]
-  if ('refused' in theirs) return [RUNC_REFUSES]
-  const knobs = [...new Set([...Object.keys(ours), ...Object.keys(theirs)])]
-  return knobs.filter((knob) => String(ours[knob]) !== String(theirs[knob]))
-}
-
-function answerAt(outcome: Outcome, where: string): unknown {
-  return 'refused' in outcome ? outcome.refused : Reflect.get(outcome, where)
-}
 
 describeWith(
   ['root', 'cgroup-v1', 'devices-v1', 'block-device', 'runc'],
@@ -42,7 +27,7 @@ describeWith(
     const disks = blockDevices().slice(0, 2)
     const seen = new Set<Difference>()
     let applied = 0
-    let runc: Runc
+    let runc: OciRuntime
     let cpuLists: readonly string[]
 
     beforeAll(() => {
@@ -52,7 +37,7 @@ describeWith(
       writeFileSync(join(mountPoint('cpu'), parent, 'cpu.rt_runtime_us'), '200000')
       const all = readFileSync(join(mountPoint('cpuset'), parent, 'cpuset.cpus'), 'utf8').trim()
       cpuLists = [all, all.replace(/\D.*/, '')]
-      runc = new Runc(`${parent}/runc`)
+      runc = new OciRuntime('runc', `${parent}/runc`)
     })
     afterAll(() => {
       runc.remove()
@@ -102,14 +87,18 @@ describeWith(
       expect(await disagreements(resources)).toEqual({})
     })
 
-    it('gives the same knobs for generated documents', async () => {
-      const documents = fc.sample(anyDocument({ disks, cpuLists }), { seed: SEED, numRuns: 64 })
-      const different = []
-      const before = applied
-      for (const resources of documents) different.push(await disagreements(resources))
-      expect(different).toEqual(documents.map(() => ({})))
-      expect(applied - before).toBeGreaterThan(50)
-    }, 120_000)
+    it(
+      'gives the same knobs for generated documents',
+      async () => {
+        const documents = fc.sample(anyDocument({ disks, cpuLists }), { seed: SEED, numRuns: rounds(64) })
+        const different = []
+        const before = applied
+        for (const resources of documents) different.push(await disagreements(resources))
+        expect(different).toEqual(documents.map(() => ({})))
+        expect(applied - before).toBeGreaterThan(50)
+      },
+      patience(120_000),
+    )
 
     async function updateDisagreements(steps: readonly LinuxResources[]): Promise<object> {
       const ours = await refusalOf(updateOurs(`${parent}/vmcg`, steps))
@@ -120,14 +109,21 @@ describeWith(
       expect(await updateDisagreements(steps)).toEqual({})
     })
 
-    it('gives the same knobs when a container is updated', async () => {
-      const pairs = fc.sample(fc.tuple(anyUpdate(cpuLists), anyUpdate(cpuLists)), { seed: SEED, numRuns: 24 })
-      const different = []
-      const before = applied
-      for (const steps of pairs) different.push(await updateDisagreements(steps))
-      expect(different).toEqual(pairs.map(() => ({})))
-      expect(applied - before).toBeGreaterThan(15)
-    }, 120_000)
+    it(
+      'gives the same knobs when a container is updated',
+      async () => {
+        const pairs = fc.sample(fc.tuple(anyUpdate(cpuLists), anyUpdate(cpuLists)), {
+          seed: SEED,
+          numRuns: rounds(24),
+        })
+        const different = []
+        const before = applied
+        for (const steps of pairs) different.push(await updateDisagreements(steps))
+        expect(different).toEqual(pairs.map(() => ({})))
+        expect(applied - before).toBeGreaterThan(15)
+      },
+      patience(120_000),
+    )
 
     it('still differs in everything that the list of differences has', () => {
       expect(DIFFERENCES.filter((each) => !seen.has(each))).toEqual([])

@@ -3,7 +3,15 @@ import type { QemuHypervisor } from '../../src/hypervisor/qemu'
 import type { Sandbox } from '../../src/sandbox'
 import { Bench, container } from '../support/bench'
 import { cpusOf, quotaOf, threadsWeight, throttledPeriods, usageUs, weightOf } from '../support/cgroup-limits'
-import { CONTROLLERS, everywhere, hierarchiesWith, placeOf, threadsIn, threadsOf } from '../support/cgroups'
+import {
+  CONTROLLERS,
+  everywhere,
+  hierarchiesWith,
+  kernelThreadsFor,
+  placeOf,
+  threadsIn,
+  threadsOf,
+} from '../support/cgroups'
 import { type Qemu, type QemuSettings, VCPU_NAME } from '../support/qemu'
 import { describeWith } from '../support/require'
 import { patience } from '../support/scale'
@@ -45,10 +53,9 @@ function tidsNamed(pid: number, name: RegExp): number[] {
     .sort((a, b) => a - b)
 }
 
-/** The vCPU threads are in the leaf, all others of the process are in the sandbox, and nobody else is in either. */
+/** The vCPU threads are in the leaf, all others that work for it are in the sandbox, and nobody else is in either. */
 function expectPlaced(pid: number, vcpus: readonly number[]): void {
-  const others = threadsOf(pid)
-    .map(({ tid }) => tid)
+  const others = [...threadsOf(pid).map(({ tid }) => tid), ...kernelThreadsFor(pid)]
     .filter((tid) => !vcpus.includes(tid))
     .sort((a, b) => a - b)
   for (const controller of CONTROLLERS) {

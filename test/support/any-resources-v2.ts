@@ -73,7 +73,7 @@ const unified = fc.record(
   { requiredKeys: [] },
 )
 
-/** Resources whose fields fit together, with every controller whose knobs check each other, and `unified` among them. */
+/** Resources whose fields fit together, of every controller whose knobs check each other, and of `unified`. */
 export function anyResourcesV2(devices: readonly TableDevice[]): fc.Arbitrary<LinuxResources> {
   const pids = fc.record({ limit: fc.constantFrom(-1, 0, 5) })
   return fc.record({ cpu, memory, pids, blockIO: blockIO(devices), unified }, { requiredKeys: [] })

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { cpuSharesToWeight } from '../../src/model/resources/conversions-v2'
 import { type Controller, hierarchyWith, isControlled, readKnob, writeKnob } from './cgroups'
 
@@ -44,6 +45,11 @@ export function quotaOf(path: string): Quota {
   return { quota: quota === '-1' || quota === 'max' ? null : Number(quota), period: Number(period) }
 }
 
+/** A quota as its file has it, with the period that a new cgroup has. */
+export function quotaText(quota: number | null): string {
+  return hierarchyWith('cpu').version === 1 ? String(quota ?? -1) : `${quota ?? 'max'} 100000`
+}
+
 /** The period stays. */
 export function setQuota(path: string, quota: number): void {
   write('quota', path, quota)
@@ -70,8 +76,20 @@ export function sharesWeight(shares: number): number {
 
 /** The CPUs that its threads may run on, such as `0-3`. */
 export function cpusOf(path: string): string {
-  const { version } = hierarchyWith('cpuset')
-  return readKnob('cpuset', path, version === 1 ? 'cpuset.cpus' : 'cpuset.cpus.effective')
+  return listOf('cpuset.cpus', path)
+}
+
+/** The memory nodes that it may use, such as `0`. */
+export function nodesOf(path: string): string {
+  return listOf('cpuset.mems', path)
+}
+
+/** On v2 a cgroup that was given no cpuset has what the one above has. */
+function listOf(file: string, path: string): string {
+  if (hierarchyWith('cpuset').version === 1) return readKnob('cpuset', path, file)
+  return isControlled(path, 'cpuset')
+    ? readKnob('cpuset', path, `${file}.effective`)
+    : listOf(file, join(path, '..'))
 }
 
 /** In bytes; null: not limited. */
@@ -80,6 +98,12 @@ export function memoryLimitOf(path: string): number | null {
   const text = read('memory', path)
   // v1 shows its largest number, in whole pages.
   return text === 'max' || Number(text) > 2 ** 62 ? null : Number(text)
+}
+
+/** In bytes. */
+export function memoryUsageOf(path: string): number {
+  const { version } = hierarchyWith('memory')
+  return Number(readKnob('memory', path, version === 1 ? 'memory.usage_in_bytes' : 'memory.current'))
 }
 
 /** null: not limited. */

@@ -160,6 +160,21 @@ export function threadsOf(pid: number): Thread[] {
   }))
 }
 
+/** The kernel's own threads that are named after a VMM: they are none of its threads. */
+export function kernelThreadsFor(pid: number): number[] {
+  const names = [`kvm-pit/${pid}`, `vhost-${pid}`]
+  const nameOf = (id: string): string => {
+    try {
+      return readFileSync(`/proc/${id}/comm`, 'utf8').trimEnd()
+    } catch {
+      return ''
+    }
+  }
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && names.includes(nameOf(entry)))
+    .map(Number)
+}
+
 /** False for a process that has ended, also while nobody has waited for it. */
 export function isAlive(tid: number): boolean {
   try {

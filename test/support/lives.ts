@@ -2,6 +2,7 @@ import { CgroupManager } from '../../src/manager'
 import type { ContainerConfig } from '../../src/model/container'
 import type { LinuxResources } from '../../src/model/generated/oci'
 import { Sandbox } from '../../src/sandbox'
+import { isUnified } from './cgroups'
 import { hypervisorOf } from './stand-in'
 
 /** What a life is lived with: all of it can be given to another process. */
@@ -58,7 +59,8 @@ export const SECOND_RESOURCES: LinuxResources = { cpu: { shares: 2048 }, pids: {
 /** The same for a managed cgroup. */
 export async function liveAsManager({ parent, stateDir, id, pid, vcpus }: LifePlace): Promise<void> {
   const manager = await CgroupManager.create({ cgroupsPath: `${parent}/${id}`, stateDir })
-  await manager.addThreads(vcpus)
+  // cgroup v2 parts no thread from its process.
+  if (!isUnified()) await manager.addThreads(vcpus)
   await manager.add(pid)
   await manager.apply(FIRST_RESOURCES)
   await manager.addDevice('/dev/kmsg', { access: 'r' })

@@ -7,7 +7,7 @@ const LONG_MAX = 2n ** 63n - 1n
 const SUFFIXES = ' KMGTPE'
 const LIMITS_IN_IO_MAX = ['rbps', 'wbps', 'riops', 'wiops']
 
-/** What a knob of v2 says after a write; undefined for the files that v1 has too, and for those that nothing is known of. */
+/** What a knob of v2 says after a write; undefined for files that v1 has too, and for those that are not known here. */
 export function echoV2(
   file: string,
   value: string,
@@ -41,7 +41,7 @@ export function bytesIn(text: string): bigint {
   return BigInt(digits) << BigInt(10 * SUFFIXES.indexOf(suffix.toUpperCase()))
 }
 
-/** Whole pages, rounded down; the largest number of them is "no limit". Source: mm/page_counter.c, page_counter_memparse. */
+/** Whole pages, rounded down; the largest number of them is "no limit". Source: mm/page_counter.c. */
 function bytesEcho(value: string, page: bigint): string {
   if (!/^\d/.test(value)) return value
   const bytes = bytesIn(value)

@@ -73,6 +73,16 @@ export function devicesListAfter(list: string, write: DeviceWrite): string {
 }
 
 /**
+ * Whether a knob of v2 can be counted on in a cgroup that is still to be made. BFQ's comes and goes with a module, and
+ * there is another to write weights to.
+ *
+ * @param inParent what it says in the cgroup above; undefined where that does not have it.
+ */
+export function isExpected(file: string, inParent: string | undefined): boolean {
+  return file !== 'io.bfq.weight' || inParent !== undefined
+}
+
+/**
  * What a knob says in a cgroup that was just made.
  *
  * @param inParent what it says in the parent, which tells that the kernel has it, and is inherited where it has no

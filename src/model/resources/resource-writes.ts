@@ -41,9 +41,9 @@ const DEMANDS = { 1: demandsV1, 2: demandsV2 } as const
  * A field that is absent asks for nothing; so does a 0 in shares, quota, periods, weights and memory limits, as in
  * runc. -1 is "no limit". `devices` are not written here. `cpu.rt_*` must be written before anything joins the cgroup.
  *
- * On v2 `cpu.max` is written whole: a quota without a period is one per 100 ms, a period without a quota keeps the
- * quota that somebody else has set. `unified` comes last, in the order given, and takes the place of what other fields
- * say of the same knob; writes move only where the kernel would refuse that order.
+ * On v2 `cpu.max` is written whole: a quota without a period is one per 100 ms, and a period without a quota means no
+ * limit. `unified` comes last, in the order given, and takes the place of what other fields say of the same knob; writes
+ * move only where the kernel would refuse that order.
  *
  * @param resources OCI `linux.resources`. Bytes, microseconds, and per second.
  * @param options Version, what the knobs say now, and what was written before.
@@ -55,8 +55,7 @@ const DEMANDS = { 1: demandsV1, 2: demandsV2 } as const
  *   `unified`, kernel memory; v2: realtime, swappiness, kernel memory, disableOOMKiller, network, leafWeight), and for
  *   knobs that are not there.
  *
- * Source: OCI runtime-spec config-linux.md and config-linux-v2 conversions; kernel, Documentation/admin-guide/cgroup-v1
- * and cgroup-v2.rst.
+ * Source: OCI runtime-spec config-linux.md; kernel, Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst.
  */
 export function resourceWrites(
   resources: LinuxResources,

@@ -45,8 +45,8 @@ export function holdsOneValue(file: string): boolean {
 }
 
 /**
- * Refuses a line of a value that the kernel could not read, for the files that are known here; what is written to others
- * is for the kernel to judge.
+ * Refuses a line of a value that the kernel could not read, for the files that are known here; what is written to
+ * others is for the kernel to judge.
  *
  * @throws `ERR_VMCG_INVALID_ARGUMENT`, `ERR_VMCG_OUT_OF_RANGE`.
  */

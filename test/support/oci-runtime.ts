@@ -5,9 +5,25 @@ import { join } from 'node:path'
 import type { LinuxResources } from '../../src/model/generated/oci'
 import { type KnobLines, readKnobs, removeEverywhere } from './cgroup-knobs'
 
-/** What runc said when it refused, as its log has it. */
+/** What a runtime said when it refused, as its log has it. */
 export interface Refused {
   readonly refused: string
+}
+
+export type RuntimeName = 'runc' | 'crun'
+
+/** How the cgroups of a container are looked at, and taken away where the runtime has left some. */
+export interface CgroupAccess {
+  readonly read: (path: string) => KnobLines
+  readonly remove: (path: string) => void
+}
+
+const V1_CGROUPS: CgroupAccess = { read: readKnobs, remove: removeEverywhere }
+
+/** Neither is to ask systemd, where that runs. */
+const ARGUMENTS: Readonly<Record<RuntimeName, readonly string[]>> = {
+  runc: [],
+  crun: ['--cgroup-manager=cgroupfs'],
 }
 
 const PROGRAM = 'init'
@@ -16,15 +32,22 @@ const PROGRAM = 'init'
  * A runtime that nobody here wrote, with a container that is created and never started: its one process waits for a
  * start in the cgroups that it was put into.
  */
-export class Runc {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'vmcg-test-runc-'))
-  readonly #id = `vmcg-test-runc-${process.pid}`
+export class OciRuntime {
+  readonly #folder: string
+  readonly #id: string
+  readonly #program: RuntimeName
   readonly #cgroupsPath: string
+  readonly #cgroups: CgroupAccess
 
   /** @param cgroupsPath Of the container, below the mount points; its parent exists. */
-  constructor(cgroupsPath: string) {
+  constructor(program: RuntimeName, cgroupsPath: string, cgroups: CgroupAccess = V1_CGROUPS) {
+    this.#program = program
     this.#cgroupsPath = cgroupsPath
-    mkdirSync(join(this.#folder, 'rootfs'))
+    this.#cgroups = cgroups
+    this.#id = `vmcg-test-${program}-${process.pid}`
+    this.#folder = mkdtempSync(join(tmpdir(), `vmcg-test-${program}-`))
+    // crun opens it, whatever is mounted.
+    mkdirSync(join(this.#folder, 'rootfs', 'dev'), { recursive: true })
     // Looked for at create; an empty file will do, since it is run at start.
     writeFileSync(join(this.#folder, 'rootfs', PROGRAM), '', { mode: 0o755 })
   }
@@ -36,7 +59,7 @@ export class Runc {
       this.#run('create', '--bundle', this.#folder, this.#id) ??
       others.map((resources) => this.#update(resources)).find((refusal) => refusal !== undefined)
     try {
-      return refused === undefined ? readKnobs(this.#cgroupsPath) : { refused }
+      return refused === undefined ? this.#cgroups.read(this.#cgroupsPath) : { refused }
     } finally {
       this.#delete()
     }
@@ -62,9 +85,9 @@ export class Runc {
 
   #delete(): void {
     const failure = this.#run('delete', '--force', this.#id)
-    if (failure !== undefined) throw new Error(`runc delete: ${failure}`)
+    if (failure !== undefined) throw new Error(`${this.#program} delete: ${failure}`)
     // A create that fails early leaves some directories.
-    removeEverywhere(this.#cgroupsPath)
+    this.#cgroups.remove(this.#cgroupsPath)
   }
 
   #write(name: string, content: object): string {
@@ -82,7 +105,9 @@ export class Runc {
     try {
       const state = join(this.#folder, 'state')
       const stdio = ['ignore', 'ignore', messages] as const
-      const { status } = spawnSync('runc', ['--root', state, ...args], { stdio: [...stdio] })
+      const { status } = spawnSync(this.#program, ['--root', state, ...ARGUMENTS[this.#program], ...args], {
+        stdio: [...stdio],
+      })
       return status === 0 ? undefined : readFileSync(file, 'utf8').trim().split('\n').at(-1)
     } finally {
       closeSync(messages)
