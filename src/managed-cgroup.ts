@@ -1,7 +1,7 @@
 import { nothingDone, type Report } from './engine/report'
 import { VmcgError } from './errors'
 import { detectHost, type Host } from './host/detect'
-import { delegatedHost, rootless } from './host/rootless'
+import { delegatedHost, ownTagAttribute, rootless } from './host/rootless'
 import { managedDevices, refuseIdleRemoval } from './manager-devices'
 import type { CgroupManagerConfig } from './manager-options'
 import type { ManagedPlace } from './manager-taken-over'
@@ -56,7 +56,7 @@ export class ManagedCgroup {
       parent: parentPath(path),
       id: path.slice(path.lastIndexOf('/') + 1),
       hasLeaf: false,
-      tagAttribute: isRootless ? 'user.vmcg' : 'trusted.vmcg',
+      tagAttribute: ownTagAttribute(wholeHost),
       takenOver,
     }
     return SessionGate.open(host, key, { ...config, mustExist }, async (gate) => {

@@ -11,8 +11,12 @@ import { patience } from './scale'
 /** What runs the guest of a QEMU, unless a test says which. */
 const ACCELERATOR = missing(['kvm']).length === 0 ? 'kvm' : 'tcg,thread=multi'
 
-/** The name of a vCPU thread. */
+/** The name of a vCPU thread, whatever runs it. */
 export const VCPU_NAME = /^CPU \d\/(?:KVM|TCG)$/
+
+export function vcpuName(index: number): RegExp {
+  return new RegExp(`^CPU ${index}/(?:KVM|TCG)$`)
+}
 
 export interface QemuSettings {
   /** Default: KVM where it opens. */
