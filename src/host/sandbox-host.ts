@@ -1,6 +1,6 @@
 import type { TagAttribute } from '../plan/operations'
 import { detectHost, type Host } from './detect'
-import { delegatedHost, rootless } from './rootless'
+import { delegatedHost, ownTagAttribute, rootless } from './rootless'
 
 /** A host as this process can use it for one sandbox. */
 export interface SandboxHost {
@@ -18,8 +18,9 @@ export interface SandboxHost {
  */
 export async function sandboxHost(path: string): Promise<SandboxHost> {
   const host = detectHost()
-  if (!rootless(host)) return { host, tagAttribute: 'trusted.vmcg' }
+  const tagAttribute = ownTagAttribute(host)
+  if (!rootless(host)) return { host, tagAttribute }
   const given = await delegatedHost(host, path)
   const isOfUse = given.hierarchies.some(({ controllers }) => controllers.length > 0)
-  return { host: isOfUse ? given : host, tagAttribute: 'user.vmcg' }
+  return { host: isOfUse ? given : host, tagAttribute }
 }
