@@ -3,9 +3,10 @@ import { readdirSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { CgroupManager } from '../../src/manager'
 import type { LinuxResources } from '../../src/model/generated/oci'
+import { knobOf, memoryLimitOf, processLimitOf, quotaOf } from '../support/cgroup-limits'
 import { runChildWithInput } from '../support/child-process'
 import { holdings } from '../support/leaks'
-import { cgroupsOf, inEvery, ManagerBench, V1_MOUNTS } from '../support/manager-bench'
+import { cgroupsOf, IS_PURE_V2, inEvery, MANAGED, ManagerBench } from '../support/manager-bench'
 import { onOperation, operationsDuring, type PublishedOperation } from '../support/operations'
 import { describeWith } from '../support/require'
 import { rounds } from '../support/scale'
@@ -17,25 +18,32 @@ beforeEach(() => {
 })
 afterEach(() => bench.clear())
 
-const CONTROLLERS = Object.keys(V1_MOUNTS)
+const CONTROLLERS = Object.keys(MANAGED)
 
 /** Every limit at once, recognisable by one number. */
 const limitsOf = (number: number): LinuxResources => ({
-  cpu: { shares: number },
+  cpu: { quota: number * 1000 },
   pids: { limit: number },
   memory: { limit: number * 2 ** 20 },
 })
 
+/** What a number is multiplied by in each file. */
+const UNITS: Readonly<Record<string, number>> = {
+  [knobOf('quota')]: 1000,
+  [knobOf('processes')]: 1,
+  [knobOf('memory')]: 2 ** 20,
+}
+
 /** The number of each limit that stands. They are all the same unless two applies were mixed. */
 function standingNumbers(): number[] {
   return [
-    Number(bench.read('cpu', 'cpu.shares')),
-    Number(bench.read('pids', 'pids.max')),
-    Number(bench.read('memory', 'memory.limit_in_bytes')) / 2 ** 20,
+    Number(quotaOf(bench.path()).quota) / 1000,
+    Number(processLimitOf(bench.path())),
+    Number(memoryLimitOf(bench.path())) / 2 ** 20,
   ]
 }
 
-describeWith(['root', 'cgroup-v1', 'python'], 'fifty calls at once on one manager', () => {
+describeWith(['root', 'cgroups', 'python'], 'fifty calls at once on one manager', () => {
   test('are carried out one after the other, in their order', async () => {
     const manager = await bench.manager()
     const [staying, leaving] = [await bench.standIn(), await bench.standIn()]
@@ -57,7 +65,7 @@ describeWith(['root', 'cgroup-v1', 'python'], 'fifty calls at once on one manage
             manager.thaw(),
             manager.moveToParent(),
             manager.add(staying.pid),
-            manager.addThreads([tid]),
+            IS_PURE_V2 ? manager.add(staying.pid) : manager.addThreads([tid]),
             manager.setCpuset({ cpus: '' }),
             manager.plan({ pids: { limit: 1 } }),
           )
@@ -71,7 +79,7 @@ describeWith(['root', 'cgroup-v1', 'python'], 'fifty calls at once on one manage
     expect(cgroupsOf(staying.pid)).toEqual(inEvery(bench.path()))
     expect(cgroupsOf(leaving.pid)).toEqual(before)
     expect(await manager.pids()).toEqual([staying.pid])
-    expect(bench.read('freezer', 'freezer.state')).toBe('THAWED')
+    expect(bench.isFrozen()).toBe(false)
     expect(await operationsDuring(() => manager.apply())).toEqual([])
   })
 
@@ -104,7 +112,7 @@ describeWith(['root', 'cgroup-v1', 'python'], 'fifty calls at once on one manage
   })
 })
 
-describeWith(['root', 'cgroup-v1'], 'two objects of one cgroup', () => {
+describeWith(['root', 'cgroups'], 'two objects of one cgroup', () => {
   test('never mix their writes', async () => {
     const [one, two] = [await bench.manager(), await bench.manager()]
     const seen: PublishedOperation[] = []
@@ -116,9 +124,11 @@ describeWith(['root', 'cgroup-v1'], 'two objects of one cgroup', () => {
         ),
     )
     const numbers = seen.flatMap(({ operation }) => {
-      if (operation.kind !== 'write-knob' || operation.knob.startsWith('cpuset.')) return []
-      const value = Number(operation.value)
-      return [operation.knob === 'memory.limit_in_bytes' ? value / 2 ** 20 : value]
+      const unit = operation.kind === 'write-knob' ? UNITS[operation.knob] : undefined
+      // Of quota and period, where they are in one file, the quota.
+      return operation.kind === 'write-knob' && unit !== undefined
+        ? [Number(operation.value.split(' ')[0]) / unit]
+        : []
     })
     // Three in a row, each time.
     const turns = numbers.filter((number, index) => number !== numbers[index - 1])
@@ -156,7 +166,7 @@ function overlaps([ours = [], theirs = []]: readonly Turn[][]): number {
   return ours.flatMap(([begin, end]) => theirs.filter(([b, e]) => begin <= e && b <= end)).length
 }
 
-describeWith(['root', 'cgroup-v1'], 'two processes on one cgroup', () => {
+describeWith(['root', 'cgroups'], 'two processes on one cgroup', () => {
   const TURNS = 40
 
   test('never write at the same time, and leave the limits of one of them', async () => {
@@ -175,7 +185,7 @@ describeWith(['root', 'cgroup-v1'], 'two processes on one cgroup', () => {
   })
 })
 
-describeWith(['root', 'cgroup-v1'], '500 lives of a managed cgroup', () => {
+describeWith(['root', 'cgroups'], '500 lives of a managed cgroup', () => {
   test('leave no cgroup, file, descriptor, process, thread or growing memory', async () => {
     const child = await bench.child(['sleep', '1000'])
     const origin = cgroupsOf(child.pid)

@@ -1,3 +1,4 @@
+import { cpusOf, nodesOf, processLimitOf, sharesWeight, weightOf } from '../support/cgroup-limits'
 import { cgroupsOf, ManagerBench } from '../support/manager-bench'
 import { operationsDuring } from '../support/operations'
 import { describeWith } from '../support/require'
@@ -9,9 +10,9 @@ beforeEach(() => {
 })
 afterEach(() => bench.clear())
 
-describeWith(['root', 'cgroup-v1', 'python'], 'setCpuset', () => {
-  const cpus = () => bench.read('cpuset', 'cpuset.cpus')
-  const above = () => bench.read('cpuset', 'cpuset.cpus', bench.parent)
+describeWith(['root', 'cgroups', 'python'], 'setCpuset', () => {
+  const cpus = () => cpusOf(bench.path())
+  const above = () => cpusOf(bench.parent)
 
   test('narrows, widens, and follows the parent again', async () => {
     const manager = await bench.manager()
@@ -25,7 +26,7 @@ describeWith(['root', 'cgroup-v1', 'python'], 'setCpuset', () => {
     await manager.setCpuset({ cpus: all })
     expect(cpus()).toBe(all)
     await manager.setCpuset({ cpus: first, mems: '0' })
-    expect(bench.read('cpuset', 'cpuset.mems')).toBe('0')
+    expect(nodesOf(bench.path())).toBe('0')
     await manager.setCpuset({ cpus: '' })
     expect(cpus()).toBe(all)
     expect(cgroupsOf(pid)['cpuset']).toBe(bench.path())
@@ -35,8 +36,8 @@ describeWith(['root', 'cgroup-v1', 'python'], 'setCpuset', () => {
     const manager = await bench.manager()
     await manager.apply({ pids: { limit: 40 }, cpu: { shares: 300 } })
     await manager.setCpuset({ cpus: '0' })
-    expect(bench.read('pids', 'pids.max')).toBe('40')
-    expect(bench.read('cpu', 'cpu.shares')).toBe('300')
+    expect(processLimitOf(bench.path())).toBe(40)
+    expect(weightOf(bench.path())).toBe(sharesWeight(300))
     expect(manager.config.resources).toEqual({ pids: { limit: 40 }, cpu: { shares: 300, cpus: '0' } })
     expect(await operationsDuring(() => manager.apply())).toEqual([])
   })
@@ -45,9 +46,9 @@ describeWith(['root', 'cgroup-v1', 'python'], 'setCpuset', () => {
     const manager = await bench.manager()
     const other = await bench.manager()
     await Promise.all([manager.apply({ pids: { limit: 40 } }), manager.setCpuset({ cpus: '0' })])
-    expect([cpus(), bench.read('pids', 'pids.max')]).toEqual(['0', '40'])
+    expect([cpus(), processLimitOf(bench.path())]).toEqual(['0', 40])
     await other.setCpuset({ cpus: '' })
-    expect([cpus(), bench.read('pids', 'pids.max')]).toEqual([above(), '40'])
+    expect([cpus(), processLimitOf(bench.path())]).toEqual([above(), 40])
   })
 
   test('refuses what the parent does not have, and malformed lists, before anything is written', async () => {

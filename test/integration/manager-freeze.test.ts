@@ -1,6 +1,7 @@
 import { rmdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { ManagerBench, V1_MOUNTS } from '../support/manager-bench'
+import { cpusOf, processLimitOf } from '../support/cgroup-limits'
+import { MANAGED, ManagerBench } from '../support/manager-bench'
 import { describeWith } from '../support/require'
 import { ticksOf, waitFor } from '../support/residents'
 
@@ -11,20 +12,20 @@ beforeEach(() => {
 })
 afterEach(() => bench.clear())
 
-describeWith(['root', 'cgroup-v1', 'freezer-v1'], 'freeze', () => {
+describeWith(['root', 'cgroups', 'freezer'], 'freeze', () => {
   test('stops what runs until thaw, and both may be called twice', async () => {
     const manager = await bench.manager()
     const spinner = await bench.child(['sh', '-c', 'while :; do :; done'])
     await manager.add(spinner.pid)
     await manager.freeze()
     await manager.freeze()
-    expect(bench.read('freezer', 'freezer.state')).toBe('FROZEN')
+    expect(bench.isFrozen()).toBe(true)
     const ticks = ticksOf(spinner.pid)
     await new Promise((resolve) => setTimeout(resolve, 200))
     expect(ticksOf(spinner.pid)).toBe(ticks)
     await manager.thaw()
     await manager.thaw()
-    expect(bench.read('freezer', 'freezer.state')).toBe('THAWED')
+    expect(bench.isFrozen()).toBe(false)
     await waitFor('the process runs again', () => ticksOf(spinner.pid) > ticks)
   })
 
@@ -34,14 +35,15 @@ describeWith(['root', 'cgroup-v1', 'freezer-v1'], 'freeze', () => {
     await manager.add(child.pid)
     await manager.freeze()
     await manager.apply({ pids: { limit: 9 }, cpu: { cpus: '0' } })
-    expect(bench.read('pids', 'pids.max')).toBe('9')
+    expect(processLimitOf(bench.path())).toBe(9)
+    expect(cpusOf(bench.path())).toBe('0')
     expect(await manager.pids()).toEqual([child.pid])
-    expect(bench.read('freezer', 'freezer.state')).toBe('FROZEN')
+    expect(bench.isFrozen()).toBe(true)
     await manager.thaw()
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'freezer-v1'], 'where there is nothing to freeze, the error', () => {
+describeWith(['root', 'cgroups', 'freezer'], 'where there is nothing to freeze, the error', () => {
   test.each(['freeze', 'thaw'] as const)(
     'says of %s that the cgroup was not made yet, and how it is',
     async (act) => {
@@ -55,18 +57,6 @@ describeWith(['root', 'cgroup-v1', 'freezer-v1'], 'where there is nothing to fre
     },
   )
 
-  test('says that the freezer was not taken over, and leaves alone what somebody has there', async () => {
-    bench.make(bench.parent)
-    bench.make(`${bench.parent}/by-hand`)
-    const paths = { cpu: bench.directory('cpu', `${bench.parent}/by-hand`) }
-    const manager = await bench.manager({ cgroupsPath: undefined, paths })
-    await expect(manager.freeze()).rejects.toMatchObject({
-      code: 'ERR_VMCG_NO_CONTROLLER',
-      message: expect.stringContaining('freezer is not one of the cgroups that were taken over'),
-    })
-    expect(bench.read('freezer', 'freezer.state', `${bench.parent}/by-hand`)).toBe('THAWED')
-  })
-
   test('names the cgroup that somebody else has made in its place', async () => {
     const manager = await bench.manager()
     await manager.apply()
@@ -78,28 +68,46 @@ describeWith(['root', 'cgroup-v1', 'freezer-v1'], 'where there is nothing to fre
       code: 'ERR_VMCG_FOREIGN_CGROUP',
       path: bench.directory('freezer'),
     })
-    expect(bench.read('freezer', 'freezer.state')).toBe('THAWED')
+    expect(bench.isFrozen()).toBe(false)
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'freezer-v1', 'python'], 'kill', () => {
+describeWith(
+  ['root', 'cgroup-v1', 'freezer-v1'],
+  'where the freezer is a hierarchy of its own, the error',
+  () => {
+    test('says that the freezer was not taken over, and leaves alone what somebody has there', async () => {
+      bench.make(bench.parent)
+      bench.make(`${bench.parent}/by-hand`)
+      const paths = { cpu: bench.directory('cpu', `${bench.parent}/by-hand`) }
+      const manager = await bench.manager({ cgroupsPath: undefined, paths })
+      await expect(manager.freeze()).rejects.toMatchObject({
+        code: 'ERR_VMCG_NO_CONTROLLER',
+        message: expect.stringContaining('freezer is not one of the cgroups that were taken over'),
+      })
+      expect(bench.isFrozen(`${bench.parent}/by-hand`)).toBe(false)
+    })
+  },
+)
+
+describeWith(['root', 'cgroups', 'freezer', 'python'], 'kill', () => {
   test.each([true, false])(
     'ends everybody, also those that keep forking; frozen before: %p',
     async (isFrozen) => {
       const manager = await bench.manager()
       const script = join(__dirname, '..', 'support', 'freezer-resident.py')
       await manager.apply({})
-      const enter = Object.keys(V1_MOUNTS).map((name) => `echo 0 > ${bench.directory(name)}/cgroup.procs`)
+      const enter = Object.keys(MANAGED).map((name) => `echo 0 > ${bench.directory(name)}/cgroup.procs`)
       const parent = await bench.child(['sh', '-c', `${enter.join('; ')}; exec python3 ${script} fork 8`])
-      await waitFor('there are children', () => bench.ids('pids', 'cgroup.procs').length > 3)
+      await waitFor('there are children', () => bench.pids('pids').length > 3)
       if (isFrozen) await manager.freeze()
       await manager.kill()
       expect(await manager.pids()).toEqual([])
-      for (const controller of Object.keys(V1_MOUNTS)) {
-        expect([controller, bench.ids(controller, 'tasks')]).toEqual([controller, []])
+      for (const controller of Object.keys(MANAGED)) {
+        expect([controller, bench.tids(controller)]).toEqual([controller, []])
       }
       expect(await parent.ended).toBe('SIGKILL')
-      expect(bench.read('freezer', 'freezer.state')).toBe('THAWED')
+      expect(bench.isFrozen()).toBe(false)
       await manager.kill()
     },
   )

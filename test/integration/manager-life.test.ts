@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, rmdirSync } from 'node:fs'
 import { detectHost } from '../../src/host/detect'
 import { CgroupManager } from '../../src/manager'
+import { processLimitOf, sharesWeight, weightOf } from '../support/cgroup-limits'
 import { runChild } from '../support/child-process'
-import { cgroupsOf, inEvery, ManagerBench, V1_MOUNTS } from '../support/manager-bench'
+import { cgroupsOf, IS_PURE_V2, inEvery, MANAGED, ManagerBench } from '../support/manager-bench'
 import { operationsDuring } from '../support/operations'
 import { describeWith } from '../support/require'
 
@@ -14,12 +15,12 @@ beforeEach(() => {
 })
 afterEach(() => bench.clear())
 
-const CONTROLLERS = Object.keys(V1_MOUNTS)
+const CONTROLLERS = Object.keys(MANAGED)
 const everywhere = (isThere: boolean) => Object.fromEntries(CONTROLLERS.map((name) => [name, isThere]))
 const whereThere = (path?: string) =>
   Object.fromEntries(CONTROLLERS.map((name) => [name, bench.exists(name, path)]))
 
-describeWith(['root', 'cgroup-v1'], 'create', () => {
+describeWith(['root', 'cgroups'], 'create', () => {
   test('makes no cgroup; apply makes one in every hierarchy', async () => {
     const manager = await bench.manager()
     expect(whereThere()).toEqual(everywhere(false))
@@ -51,13 +52,13 @@ describeWith(['root', 'cgroup-v1'], 'create', () => {
       }),
     )
     expect(done).toEqual([])
-    expect(bench.read('pids', 'pids.max')).toBe('55')
+    expect(processLimitOf(bench.path())).toBe(55)
     expect(cgroupsOf(child.pid)).toEqual(inEvery(bench.path()))
     expect(readdirSync(bench.stateDir)).toEqual([])
   })
 })
 
-describeWith(['root', 'cgroup-v1'], 'destroy', () => {
+describeWith(['root', 'cgroups'], 'destroy', () => {
   test('gives the living back, takes every directory away, and may be called twice', async () => {
     const manager = await bench.manager({ resources: { pids: { limit: 10 } } })
     const child = await bench.child(['sleep', '1000'])
@@ -69,11 +70,11 @@ describeWith(['root', 'cgroup-v1'], 'destroy', () => {
     expect(new Set(moved[0]?.to)).toEqual(
       new Set(
         detectHost().hierarchies.flatMap(({ id, version, controllers: [name = ''] }) =>
-          version === 1 && name in origin ? [`${id}:${origin[name]}`] : [],
+          (version === 2) === IS_PURE_V2 && name in origin ? [`${id}:${origin[name]}`] : [],
         ),
       ),
     )
-    expect(removed).toHaveLength(new Set(Object.values(V1_MOUNTS)).size)
+    expect(removed).toHaveLength(new Set(Object.values(MANAGED)).size)
     expect(cgroupsOf(child.pid)).toEqual(origin)
     expect(whereThere()).toEqual(everywhere(false))
     expect(whereThere(bench.parent)).toEqual(everywhere(true))
@@ -124,15 +125,15 @@ describeWith(['root', 'cgroup-v1'], 'destroy', () => {
   })
 })
 
-describeWith(['root', 'cgroup-v1'], 'a directory that vanished underneath', () => {
+describeWith(['root', 'cgroups'], 'a directory that vanished underneath', () => {
   test('is made again by apply, with its limits', async () => {
     const manager = await bench.manager({ resources: { pids: { limit: 10 }, cpu: { shares: 200 } } })
     await manager.apply()
     for (const directory of new Set(CONTROLLERS.map((name) => bench.directory(name)))) rmdirSync(directory)
     expect(await manager.pids()).toEqual([])
     await manager.apply()
-    expect(bench.read('pids', 'pids.max')).toBe('10')
-    expect(bench.read('cpu', 'cpu.shares')).toBe('200')
+    expect(processLimitOf(bench.path())).toBe(10)
+    expect(weightOf(bench.path())).toBe(sharesWeight(200))
   })
 
   test('is told by freeze and thaw, and has nobody to kill or move', async () => {
@@ -147,7 +148,7 @@ describeWith(['root', 'cgroup-v1'], 'a directory that vanished underneath', () =
   })
 })
 
-describeWith(['root', 'cgroup-v1'], 'close', () => {
+describeWith(['root', 'cgroups'], 'close', () => {
   test('leaves the limits and the processes, and every method rejects from then on', async () => {
     const manager = await bench.manager()
     const child = await bench.child(['sleep', '1000'])
@@ -174,7 +175,7 @@ describeWith(['root', 'cgroup-v1'], 'close', () => {
       () => manager.destroy(),
     ]
     for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'ERR_VMCG_CLOSED' })
-    expect(bench.read('pids', 'pids.max')).toBe('33')
+    expect(processLimitOf(bench.path())).toBe(33)
     expect(cgroupsOf(child.pid)).toEqual(inEvery(bench.path()))
     const again = await bench.manager()
     expect(again.config.resources).toEqual({ pids: { limit: 33 } })
@@ -182,7 +183,7 @@ describeWith(['root', 'cgroup-v1'], 'close', () => {
   })
 })
 
-describeWith(['root', 'cgroup-v1'], 'restore', () => {
+describeWith(['root', 'cgroups'], 'restore', () => {
   test('takes the cgroup up in another process, with its processes and limits', async () => {
     const manager = await bench.manager()
     const child = await bench.child(['sleep', '1000'])

@@ -1,6 +1,9 @@
 import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { processLimitOf } from '../support/cgroup-limits'
 import { isAlive, threadsOf } from '../support/cgroups'
-import { cgroupsOf, inEvery, ManagerBench, V1_MOUNTS } from '../support/manager-bench'
+import { cgroupsOf, inEvery, MANAGED, ManagerBench } from '../support/manager-bench'
 import { onOperation, operationsDuring } from '../support/operations'
 import { describeWith } from '../support/require'
 import { waitUntilGone } from '../support/stand-in'
@@ -18,14 +21,14 @@ const NO_PROCESS = 2 ** 22 + 1
 
 const tidsOf = (pid: number) => threadsOf(pid).map(({ tid }) => tid)
 
-describeWith(['root', 'cgroup-v1', 'python'], 'a process that is added', () => {
+describeWith(['root', 'cgroups', 'python'], 'a process that is added', () => {
   test('comes in with all of its threads, in every hierarchy, by one write each', async () => {
     const manager = await bench.manager()
     const { pid, start } = await bench.standIn()
     await start(3)
     const done = await operationsDuring(() => manager.add(pid))
     for (const tid of tidsOf(pid)) expect(cgroupsOf(tid)).toEqual(inEvery(bench.path()))
-    const hierarchies = new Set(Object.values(V1_MOUNTS)).size
+    const hierarchies = new Set(Object.values(MANAGED)).size
     expect(done.filter(({ operation }) => operation.kind === 'move-process')).toHaveLength(hierarchies)
     expect(await operationsDuring(() => manager.add(pid))).toEqual([])
     expect(await manager.pids()).toEqual([pid])
@@ -36,18 +39,17 @@ describeWith(['root', 'cgroup-v1', 'python'], 'a process that is added', () => {
     const manager = await bench.manager({ resources: { pids: { limit: 50 } } })
     const [first, second] = [await bench.standIn(), await bench.standIn()]
     await manager.add(first.pid)
-    expect(bench.read('pids', 'pids.max')).toBe('max')
+    expect(processLimitOf(bench.path())).toBe(null)
     await manager.apply()
     bench.write('pids', 'pids.max', 60)
     await manager.add(second.pid)
-    expect(bench.read('pids', 'pids.max')).toBe('50')
+    expect(processLimitOf(bench.path())).toBe(50)
     expect(await manager.pids()).toEqual([first.pid, second.pid].sort((a, b) => a - b))
   })
 
   test('must be there', async () => {
     const manager = await bench.manager()
     await expect(manager.add(NO_PROCESS)).rejects.toMatchObject({ code: 'ERR_VMCG_VM_GONE' })
-    await expect(manager.addThreads([NO_PROCESS])).rejects.toMatchObject({ code: 'ERR_VMCG_VM_GONE' })
     expect(bench.exists('cpu')).toBe(false)
   })
 
@@ -71,7 +73,7 @@ describeWith(['root', 'cgroup-v1', 'python'], 'threads that are added', () => {
     await manager.addThreads([one, two])
     for (const tid of [one, two]) {
       const places = cgroupsOf(tid)
-      for (const controller of Object.keys(V1_MOUNTS)) {
+      for (const controller of Object.keys(MANAGED)) {
         const isGranular = GRANULAR.includes(controller)
         expect([controller, places[controller]]).toEqual([
           controller,
@@ -81,7 +83,13 @@ describeWith(['root', 'cgroup-v1', 'python'], 'threads that are added', () => {
     }
     for (const tid of [pid, three]) expect(cgroupsOf(tid)).toEqual(before)
     expect(await manager.threads()).toEqual([one, two].sort((a, b) => a - b))
-    expect(bench.ids('cpu', 'tasks')).toEqual(await manager.threads())
+    expect(bench.tids('cpu')).toEqual(await manager.threads())
+  })
+
+  test('must be there', async () => {
+    const manager = await bench.manager()
+    await expect(manager.addThreads([NO_PROCESS])).rejects.toMatchObject({ code: 'ERR_VMCG_VM_GONE' })
+    expect(bench.exists('cpu')).toBe(false)
   })
 
   test('do not fail for one that has ended since', async () => {
@@ -96,7 +104,30 @@ describeWith(['root', 'cgroup-v1', 'python'], 'threads that are added', () => {
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'python'], 'moveToParent', () => {
+describeWith(['root', 'cgroup-v2', 'python'], 'on cgroup v2, threads that are added', () => {
+  test('are refused before anything is written or remembered, and the error says what to do instead', async () => {
+    const manager = await bench.manager()
+    const { pid, start } = await bench.standIn()
+    const tids = await start(2)
+    const states = () =>
+      readdirSync(bench.stateDir).map((name) => readFileSync(join(bench.stateDir, name), 'utf8'))
+    const before = { places: cgroupsOf(pid), states: states() }
+    const done = await operationsDuring(() =>
+      expect(manager.addThreads(tids)).rejects.toMatchObject({
+        code: 'ERR_VMCG_UNSUPPORTED',
+        message: expect.stringContaining('keeps the threads of a process together'),
+        hint: expect.stringMatching(/add\(pid\).*Sandbox/),
+      }),
+    )
+    expect(done).toEqual([])
+    expect(bench.exists('cpu')).toBe(false)
+    expect({ places: cgroupsOf(pid), states: states() }).toEqual(before)
+    await manager.add(pid)
+    expect(await manager.threads()).toEqual(tidsOf(pid).sort((a, b) => a - b))
+  })
+})
+
+describeWith(['root', 'cgroups', 'python'], 'moveToParent', () => {
   test('gives the living back, skips the dead, and leaves the cgroup with its limits', async () => {
     const manager = await bench.manager()
     const crowd = [await bench.standIn(), await bench.standIn(), await bench.standIn()]
@@ -114,8 +145,8 @@ describeWith(['root', 'cgroup-v1', 'python'], 'moveToParent', () => {
     expect(isAlive(dead?.pid ?? 0)).toBe(false)
     expect(report.moved.map(({ tid }) => tid)).not.toContain(dead?.pid)
     expect(report.removed).toEqual([])
-    for (const controller of Object.keys(V1_MOUNTS)) expect(bench.ids(controller, 'tasks')).toEqual([])
-    expect(bench.read('pids', 'pids.max')).toBe('100')
+    for (const controller of Object.keys(MANAGED)) expect(bench.tids(controller)).toEqual([])
+    expect(processLimitOf(bench.path())).toBe(100)
     expect(await operationsDuring(() => manager.apply())).toEqual([])
     expect(await manager.pids()).toEqual([])
   })
@@ -138,8 +169,8 @@ describeWith(['root', 'cgroup-v1', 'python'], 'moveToParent', () => {
       },
       () => manager.moveToParent(),
     )
-    for (const controller of Object.keys(V1_MOUNTS)) {
-      expect([controller, bench.ids(controller, 'tasks')]).toEqual([controller, []])
+    for (const controller of Object.keys(MANAGED)) {
+      expect([controller, bench.tids(controller)]).toEqual([controller, []])
     }
     expect(cgroupsOf(crowd[0]?.pid ?? 0)['cpu']).toBe(cgroupsOf(process.pid)['cpu'])
   })
@@ -148,9 +179,30 @@ describeWith(['root', 'cgroup-v1', 'python'], 'moveToParent', () => {
     const manager = await bench.manager()
     await manager.apply({})
     const child = await bench.child(['sleep', '1000'])
-    for (const controller of Object.keys(V1_MOUNTS)) bench.write(controller, 'cgroup.procs', child.pid)
+    for (const controller of Object.keys(MANAGED)) bench.write(controller, 'cgroup.procs', child.pid)
     await manager.moveToParent()
     expect(cgroupsOf(child.pid)).toEqual(inEvery(bench.parent))
+  })
+})
+
+describeWith(['root', 'cgroup-v2'], 'on cgroup v2, a process of which nobody knows where it was', () => {
+  test('has nowhere to go where the parent hands controllers down: it stays, and is named', async () => {
+    const manager = await bench.manager()
+    await manager.apply({ pids: { limit: 50 } })
+    const child = await bench.child(['sleep', '1000'])
+    bench.write('pids', 'cgroup.procs', child.pid)
+    const refusal = {
+      code: 'ERR_VMCG_BUSY',
+      value: String(child.pid),
+      message: expect.stringContaining('nowhere to go'),
+      hint: expect.stringContaining("destroy({ processes: 'kill' })"),
+    }
+    await expect(manager.moveToParent()).rejects.toMatchObject(refusal)
+    await expect(manager.destroy()).rejects.toMatchObject(refusal)
+    expect(cgroupsOf(child.pid)).toEqual(inEvery(bench.path()))
+    await manager.destroy({ processes: 'kill' })
+    expect(await child.ended).toBe('SIGKILL')
+    expect(bench.exists('pids')).toBe(false)
   })
 })
 

@@ -1,11 +1,22 @@
 import { detectHost } from '../../src/host/detect'
 import type { CgroupManager } from '../../src/manager'
 import type { LinuxResources } from '../../src/model/generated/oci'
-import { type KnobLines, readKnobs } from '../support/cgroup-knobs'
-import { ManagerBench } from '../support/manager-bench'
+import { type KnobLines, readKnobs as readKnobsV1 } from '../support/cgroup-knobs'
+import { readKnobsV2 } from '../support/cgroup-knobs-v2'
+import { knobOf, processLimitOf, quotaOf } from '../support/cgroup-limits'
+import { IS_PURE_V2, ManagerBench } from '../support/manager-bench'
 import { onOperation, operationsDuring } from '../support/operations'
 import { describeWith } from '../support/require'
-import { REFUSALS } from '../support/resource-tables'
+import { REFUSALS as REFUSALS_V1 } from '../support/resource-tables'
+import { INEXPRESSIBLE, REFUSALS_V2 } from '../support/resource-tables-v2'
+
+const readKnobs = IS_PURE_V2 ? readKnobsV2 : readKnobsV1
+const REFUSALS = IS_PURE_V2
+  ? [
+      ...REFUSALS_V2,
+      ...INEXPRESSIBLE.map(([resources, message]) => [resources, 'ERR_VMCG_UNSUPPORTED', message] as const),
+    ]
+  : REFUSALS_V1
 
 const STANDING: LinuxResources = {
   cpu: { shares: 300, quota: 40_000, period: 100_000 },
@@ -20,21 +31,25 @@ let standing: KnobLines
 beforeEach(async () => {
   bench = new ManagerBench()
   bench.make(bench.parent)
+  // So that a cgroup has every knob from its beginning.
+  if (IS_PURE_V2) bench.handDown(bench.parent)
   manager = await bench.manager()
   await manager.apply(STANDING)
   standing = readKnobs(bench.path())
 })
 afterEach(() => bench.clear())
 
-/** Of the fields of a row: whether their controller is there on v1. */
+/** Of the fields of a row: whether their controller is there on the version that the table is of. */
 function isServed(resources: LinuxResources): boolean {
-  const needed = { hugepageLimits: 'hugetlb', network: 'net_cls', rdma: 'rdma', blockIO: 'blkio' }
+  const blockIO = IS_PURE_V2 ? 'io' : 'blkio'
+  const needed = { hugepageLimits: 'hugetlb', network: 'net_cls', rdma: 'rdma', blockIO }
   return Object.entries(needed).every(
-    ([field, name]) => !(field in resources) || detectHost().controller(name)?.version === 1,
+    ([field, name]) =>
+      !(field in resources) || detectHost().controller(name)?.version === (IS_PURE_V2 ? 2 : 1),
   )
 }
 
-describeWith(['root', 'cgroup-v1'], 'a refusal before the first write', () => {
+describeWith(['root', 'cgroups', 'limits'], 'a refusal before the first write', () => {
   const rows = REFUSALS.map(([resources, code, message]) => ({
     what: JSON.stringify(resources),
     resources,
@@ -86,7 +101,7 @@ describeWith(['root', 'cgroup-v1'], 'a refusal before the first write', () => {
   })
 })
 
-describeWith(['root', 'cgroup-v1'], 'a refusal of the kernel in the middle', () => {
+describeWith(['root', 'cgroup-v1', 'limits-v1'], 'a refusal of the kernel in the middle', () => {
   const wanted: LinuxResources = {
     cpu: { shares: 500, quota: 200_000, period: 100_000 },
     memory: { limit: 2 ** 27 },
@@ -133,8 +148,8 @@ describeWith(['root', 'cgroup-v1'], 'a refusal of the kernel in the middle', () 
     expect(await operationsDuring(() => manager.apply())).toEqual([])
     bench.write('cpu', 'cpu.cfs_quota_us', -1, bench.parent)
     await manager.apply(wanted)
-    expect(bench.read('cpu', 'cpu.cfs_quota_us')).toBe('200000')
-    expect(bench.read('pids', 'pids.max')).toBe('30')
+    expect(quotaOf(bench.path()).quota).toBe(200_000)
+    expect(processLimitOf(bench.path())).toBe(30)
   })
 
   it('of limits that vmcg never set before lifts them again', async () => {
@@ -149,12 +164,68 @@ describeWith(['root', 'cgroup-v1'], 'a refusal of the kernel in the middle', () 
   })
 })
 
-describeWith(['root', 'cgroup-v1'], 'a knob that does not keep what is written', () => {
+describeWith(['root', 'cgroup-v2'], 'on cgroup v2, a refusal of the kernel in the middle', () => {
+  // The kernel has no such device, which only it can tell.
+  const device = { major: 241, minor: 77, rate: 2 ** 20 }
+  const wanted: LinuxResources = {
+    cpu: { shares: 500, quota: 200_000, period: 100_000 },
+    memory: { limit: 2 ** 27 },
+    pids: { limit: 30 },
+  }
+  const refused: LinuxResources = { ...wanted, blockIO: { throttleReadBpsDevice: [device] } }
+  const refusal = { code: 'ENODEV', value: '241:77 rbps=1048576' }
+
+  it('takes back what was written before, and names knob, value and reason', async () => {
+    await expect(manager.apply(refused)).rejects.toMatchObject({
+      ...refusal,
+      path: `${bench.directory('io')}/io.max`,
+      message: expect.stringContaining('io.max'),
+    })
+    expect(readKnobs(bench.path())).toEqual(standing)
+  })
+
+  it('lists in its report what was done, refused, and taken back, the latest first', async () => {
+    const error: unknown = await manager.apply(refused).catch((thrown: unknown) => thrown)
+    const { operations } = Reflect.get(Object(error), 'report')
+    const steps: { knob: string; errno: number }[] = operations.flatMap(
+      (outcome: { operation: object; errno: number }) =>
+        'knob' in outcome.operation && outcome.errno >= 0
+          ? [{ knob: outcome.operation.knob, errno: outcome.errno }]
+          : [],
+    )
+    const index = steps.findIndex(({ errno }) => errno !== 0)
+    expect(steps[index]).toEqual({ knob: 'io.max', errno: 19 })
+    const written = steps.slice(0, index).map(({ knob }) => knob)
+    expect(written.length).toBeGreaterThan(2)
+    expect(steps.slice(index + 1).map(({ knob }) => knob)).toEqual(written.toReversed())
+  })
+
+  it('leaves the resources as they were: the next apply writes nothing, and one without it goes through', async () => {
+    await expect(manager.apply(refused)).rejects.toMatchObject(refusal)
+    expect(manager.config.resources).toEqual(STANDING)
+    expect(await operationsDuring(() => manager.apply())).toEqual([])
+    await manager.apply(wanted)
+    expect(quotaOf(bench.path()).quota).toBe(200_000)
+    expect(processLimitOf(bench.path())).toBe(30)
+  })
+
+  it('of limits that vmcg never set before lifts them again', async () => {
+    const fresh = await bench.manager({ cgroupsPath: `${bench.parent}/two` })
+    await fresh.apply({})
+    const before = readKnobs(bench.path('two'))
+    await expect(fresh.apply(refused)).rejects.toMatchObject(refusal)
+    expect(readKnobs(bench.path('two'))).toEqual(before)
+    await fresh.apply({})
+    expect(readKnobs(bench.path('two'))).toEqual(before)
+  })
+})
+
+describeWith(['root', 'cgroups', 'limits'], 'a knob that does not keep what is written', () => {
   it('is an error with both values, after a second try', async () => {
     let writes = 0
     const applying = onOperation(
       ({ operation }) => {
-        if (operation.kind !== 'write-knob' || operation.knob !== 'pids.max') return
+        if (operation.kind !== 'write-knob' || operation.knob !== knobOf('processes')) return
         writes += 1
         bench.write('pids', 'pids.max', 99)
       },

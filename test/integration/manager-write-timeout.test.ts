@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { CgroupManager } from '../../src/manager'
+import { knobOf, memoryLimitOf, memoryUsageOf } from '../support/cgroup-limits'
 import { ManagerBench } from '../support/manager-bench'
 import { describeWith } from '../support/require'
 
@@ -25,23 +26,24 @@ afterEach(async () => {
 /** A cgroup that is charged for a file in the page cache: to be held to less, it has to be reclaimed. */
 async function fullOfCache(writeTimeoutMs: number): Promise<CgroupManager> {
   const manager = await bench.manager({ writeTimeoutMs })
-  await manager.apply()
+  // On v2 its memory is counted once there is a limit.
+  await manager.apply({ memory: { limit: 2 * MUCH } })
   const fill = 'echo 0 > "$1/cgroup.procs"; dd if=/dev/zero "of=$2" bs=1M count="$3" conv=fsync status=none'
   const place = [bench.directory('memory'), join(folder, 'file'), String(MUCH / MIB)]
   execFileSync('sh', ['-c', fill, 'sh', ...place])
-  expect(Number(bench.read('memory', 'memory.usage_in_bytes'))).toBeGreaterThan(MUCH / 2)
+  expect(memoryUsageOf(bench.path())).toBeGreaterThan(MUCH / 2)
   return manager
 }
 
-const limit = () => Number(bench.read('memory', 'memory.limit_in_bytes'))
+const limit = () => memoryLimitOf(bench.path())
 
-describeWith(['root', 'cgroup-v1', 'limits-v1'], 'a limit that the kernel has to reclaim memory for', () => {
+describeWith(['root', 'cgroups', 'limits'], 'a limit that the kernel has to reclaim memory for', () => {
   test('is an error after `writeTimeoutMs`, with what was done before; the next call waits for the kernel', async () => {
     const manager = await fullOfCache(1)
     const error = await manager.apply({ memory: { limit: LITTLE } }).catch((reason) => reason)
     expect(error).toMatchObject({
       code: 'ERR_VMCG_TIMEOUT',
-      path: `${bench.directory('memory')}/memory.limit_in_bytes`,
+      path: `${bench.directory('memory')}/${knobOf('memory')}`,
       value: String(LITTLE),
       message: expect.stringContaining('for 1 ms; it goes on with it'),
       report: { looks: 1, operations: [] },
@@ -55,7 +57,7 @@ describeWith(['root', 'cgroup-v1', 'limits-v1'], 'a limit that the kernel has to
     const manager = await fullOfCache(Number.POSITIVE_INFINITY)
     await manager.apply({ memory: { limit: LITTLE } })
     expect(limit()).toBe(LITTLE)
-    expect(Number(bench.read('memory', 'memory.usage_in_bytes'))).toBeLessThanOrEqual(LITTLE)
+    expect(memoryUsageOf(bench.path())).toBeLessThanOrEqual(LITTLE)
   })
 
   test('ends before close() does, which refuses new calls at once', async () => {
@@ -74,7 +76,7 @@ describeWith(['root', 'cgroup-v1', 'limits-v1'], 'a limit that the kernel has to
   })
 })
 
-describeWith(['root', 'cgroup-v1'], 'a time that is none', () => {
+describeWith(['root', 'cgroups'], 'a time that is none', () => {
   test.each([-1, Number.NaN])('is refused: %p', async (writeTimeoutMs) => {
     await expect(bench.manager({ writeTimeoutMs })).rejects.toMatchObject({
       code: 'ERR_VMCG_INVALID_ARGUMENT',

@@ -131,7 +131,7 @@ const SANDBOX: readonly Sink[] = [
 ]
 
 describeWith(
-  ['root', 'cgroup-v1'],
+  ['root', 'cgroups'],
   'whatever is wrong is told by an error of vmcg, and changes nothing',
   () => {
     test.each(MANAGER.map((sink) => [sink.name, sink] as const))('CgroupManager: %s', async (_, sink) => {

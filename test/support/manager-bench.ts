@@ -11,19 +11,37 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { detectHost } from '../../src/host/detect'
 import { CgroupManager } from '../../src/manager'
 import type { CgroupManagerConfig } from '../../src/manager-options'
+import { pathChain } from '../../src/plan/observed'
 import { freshPath } from './cgroups'
+import { Resident } from './device-cgroup'
 import { type StandIn, startStandIn } from './stand-in'
 
-/** Mount points by controller, of every v1 hierarchy with one: those that a manager joins. */
-export const V1_MOUNTS: Readonly<Record<string, string>> = Object.fromEntries(
-  detectHost()
-    .hierarchies.filter(({ version, isReadOnly }) => version === 1 && !isReadOnly)
+const HOST = detectHost()
+const UNIFIED = HOST.hierarchies.find(({ version }) => version === 2)
+
+/** Whether a manager has one cgroup only, of v2. */
+export const IS_PURE_V2 = HOST.layout === 'v2'
+
+/** Mount points by controller, of the hierarchies that a manager joins: every one of v1 that has one, or that of v2. */
+export const MANAGED: Readonly<Record<string, string>> = Object.fromEntries(
+  HOST.hierarchies
+    .filter(({ version, isReadOnly }) => (version === 2) === IS_PURE_V2 && !isReadOnly)
     .flatMap(({ controllers, mountPoint }) => controllers.map((controller) => [controller, mountPoint])),
 )
+
+/** What v2 does for every cgroup, and v1 by a controller; and the name of v2 itself. */
+const PART_OF_V2: readonly string[] = ['cpuacct', 'devices', 'freezer', 'unified']
+
+function mountOf(controller: string): string | undefined {
+  return (
+    HOST.controller(controller)?.mountPoint ??
+    (PART_OF_V2.includes(controller) ? UNIFIED?.mountPoint : undefined)
+  )
+}
 
 export interface Child {
   readonly pid: number
@@ -54,10 +72,10 @@ export class ManagerBench {
     return manager
   }
 
-  /** The directory of a cgroup below the mount point of a controller. */
+  /** The directory of a cgroup below the mount point of a controller, or of what does the same on v2. */
   directory(controller: string, path = this.path()): string {
-    const mount = V1_MOUNTS[controller]
-    if (mount === undefined) throw new Error(`${controller} is not mounted as cgroup v1`)
+    const mount = mountOf(controller)
+    if (mount === undefined) throw new Error(`${controller} is not mounted`)
     return join(mount, path)
   }
 
@@ -65,14 +83,26 @@ export class ManagerBench {
     return existsSync(this.directory(controller, path))
   }
 
-  /** Makes a cgroup by hand, as somebody else would; where there is a cpuset, one that takes processes. */
-  make(path: string, controllers: Iterable<string> = Object.keys(V1_MOUNTS)): void {
+  /**
+   * Makes a cgroup by hand, as somebody else would, that has the knobs of these controllers; where there is a cpuset of
+   * v1, one that takes processes.
+   */
+  make(path: string, controllers: Iterable<string> = Object.keys(MANAGED)): void {
     const wanted = [...controllers]
+    if (IS_PURE_V2) this.handDown(dirname(path), wanted)
     // Two controllers can share a hierarchy, as systemd mounts cpu and cpuacct.
     for (const made of new Set(wanted.map((controller) => this.directory(controller, path)))) mkdirSync(made)
-    if (!wanted.includes('cpuset')) return
+    if (IS_PURE_V2 || !wanted.includes('cpuset')) return
     for (const knob of ['cpuset.cpus', 'cpuset.mems'])
       this.write('cpuset', knob, this.read('cpuset', knob, join(path, '..')), path)
+  }
+
+  /** On v2: has a cgroup and all above it give controllers to those below. */
+  handDown(path: string, controllers: readonly string[] = Object.keys(MANAGED)): void {
+    const own = controllers.filter((controller) => MANAGED[controller] !== undefined)
+    if (own.length === 0) return
+    for (const above of pathChain(path))
+      this.write('unified', 'cgroup.subtree_control', own.map((name) => `+${name}`).join(' '), above)
   }
 
   /** The whole text without the newline at the end. */
@@ -84,13 +114,38 @@ export class ManagerBench {
     writeFileSync(join(this.directory(controller, path), file), String(value), { flag: 'r+' })
   }
 
-  /** The processes (or threads) of a cgroup, ascending, by a fresh open. */
-  ids(controller: string, file: 'cgroup.procs' | 'tasks', path?: string): number[] {
+  /** The processes of a cgroup, ascending, by a fresh open. */
+  pids(controller: string, path?: string): number[] {
+    return this.#ids(controller, 'cgroup.procs', path)
+  }
+
+  /** The threads of a cgroup, the same way. */
+  tids(controller: string, path?: string): number[] {
+    return this.#ids(controller, threadsFile(controller), path)
+  }
+
+  #ids(controller: string, file: string, path?: string): number[] {
     return this.read(controller, file, path)
       .split('\n')
       .filter(Boolean)
       .map(Number)
       .sort((a, b) => a - b)
+  }
+
+  /** Whether all of it stands still, as the kernel says. */
+  isFrozen(path?: string): boolean {
+    return mountOf('freezer') === UNIFIED?.mountPoint
+      ? this.read('freezer', 'cgroup.events', path).includes('frozen 1')
+      : this.read('freezer', 'freezer.state', path) === 'FROZEN'
+  }
+
+  /** Whether the kernel lets a process in a cgroup open a device; one that is started for it. */
+  async mayOpen(device: string, deed: 'read' | 'write' | 'both' = 'both', path?: string): Promise<boolean> {
+    const resident = await Resident.in({ path: this.directory('devices', path) })
+    const answer = await resident.tries(deed, device)
+    await resident.leave()
+    if (answer !== 'ok' && answer !== 'EPERM') throw new Error(answer)
+    return answer === 'ok'
   }
 
   async standIn(): Promise<StandIn> {
@@ -132,7 +187,8 @@ export class ManagerBench {
   /** For an `afterEach`. */
   async clear(): Promise<void> {
     for (const close of this.#closing.splice(0).reverse()) await close()
-    for (const controller of Object.keys(V1_MOUNTS)) await this.#remove(controller, this.parent)
+    for (const controller of [...Object.keys(MANAGED), ...(UNIFIED ? ['unified'] : [])])
+      await this.#remove(controller, this.parent)
     rmSync(this.stateDir, { recursive: true, force: true })
   }
 
@@ -144,7 +200,7 @@ export class ManagerBench {
       if (entry.isDirectory()) await this.#remove(controller, join(path, entry.name))
     }
     for (let attempt = 0; existsSync(directory); attempt += 1) {
-      for (const tid of this.ids(controller, 'tasks', path)) this.#toRoot(controller, tid)
+      for (const tid of this.tids(controller, path)) this.#toRoot(controller, tid)
       try {
         rmdirSync(directory)
       } catch (error) {
@@ -156,11 +212,19 @@ export class ManagerBench {
 
   #toRoot(controller: string, tid: number): void {
     try {
-      this.write(controller, 'tasks', tid, '/')
+      this.write(controller, isUnified(controller) ? 'cgroup.procs' : 'tasks', tid, '/')
     } catch (error) {
       if (Reflect.get(Object(error), 'code') !== 'ESRCH') throw error
     }
   }
+}
+
+function isUnified(controller: string): boolean {
+  return UNIFIED !== undefined && mountOf(controller) === UNIFIED.mountPoint
+}
+
+function threadsFile(controller: string): string {
+  return isUnified(controller) ? 'cgroup.threads' : 'tasks'
 }
 
 /** The cgroup of a thread, by controller, in one answer of the kernel. */
@@ -168,15 +232,17 @@ export function cgroupsOf(tid: number): Record<string, string> {
   const lines = readFileSync(`/proc/${tid}/cgroup`, 'utf8')
     .split('\n')
     .map((line) => /^\d+:(?<names>[^:]*):(?<path>.*)$/.exec(line)?.groups)
+  const isOf = (names: string | undefined, controller: string) =>
+    IS_PURE_V2 ? names === '' : names?.split(',').includes(controller)
   return Object.fromEntries(
-    Object.keys(V1_MOUNTS).map((controller) => [
+    Object.keys(MANAGED).map((controller) => [
       controller,
-      lines.find((line) => line?.['names']?.split(',').includes(controller))?.['path'] ?? '',
+      lines.find((line) => isOf(line?.['names'], controller))?.['path'] ?? '',
     ]),
   )
 }
 
 /** The same path for every controller, to compare {@link cgroupsOf} with. */
 export function inEvery(path: string): Record<string, string> {
-  return Object.fromEntries(Object.keys(V1_MOUNTS).map((controller) => [controller, path]))
+  return Object.fromEntries(Object.keys(MANAGED).map((controller) => [controller, path]))
 }

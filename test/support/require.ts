@@ -81,6 +81,14 @@ const REQUIREMENTS = {
     holds: () => ['memory', 'pids'].every((name) => mountsV1(name) || hasControllersV2(name)),
     remedy: 'a host with memory and pids on cgroup v1 or v2',
   },
+  devices: {
+    holds: () => mountsV1('devices') || mountsV2(),
+    remedy: 'a host with devices as a cgroup v1 hierarchy, or with cgroup v2',
+  },
+  freezer: {
+    holds: () => mountsV1('freezer') || mountsV2(),
+    remedy: 'a host with freezer as a cgroup v1 hierarchy, or with cgroup v2',
+  },
   'cgroup-v1': {
     holds: () => ['cpu', 'cpuacct', 'cpuset'].every(mountsV1),
     remedy: 'a host with cpu, cpuacct and cpuset as cgroup v1 hierarchies',

@@ -27,7 +27,7 @@ async function applyInTurns(): Promise<void> {
     const number = Number(first) + turn
     times = []
     await manager.apply({
-      cpu: { shares: number },
+      cpu: { quota: number * 1000 },
       pids: { limit: number },
       memory: { limit: number * 2 ** 20 },
     })
