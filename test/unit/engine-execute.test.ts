@@ -32,7 +32,8 @@ afterEach(() => {
 function execute(...operations: readonly Operation[]) {
   const stage = { name: 'limits', operations } as const
   const plan: Plan = { sandbox: 'vm1', mounts: { cpu: tree }, stages: [stage], warnings: [] }
-  return kernelExecutor(roots, { deadlineMs: 50, onOverdue: (work) => overdue.push(work) })(plan, stage, {})
+  // Long enough for the lane to begin, also on a busy host.
+  return kernelExecutor(roots, { deadlineMs: 1000, onOverdue: (work) => overdue.push(work) })(plan, stage, {})
 }
 
 const make = (path: string, shared = false): Operation => ({
