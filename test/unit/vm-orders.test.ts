@@ -23,7 +23,7 @@ describe('what a guest is told to do', () => {
       ['second', FILES.slice(0, 1)],
     ])
     const [first, second] = jobs
-    expect(first).toMatchObject({ user: 'root', before: [], isJest: true })
+    expect(first).toMatchObject({ user: 'root', before: [], kind: 'jest' })
     expect(first?.env).toEqual({
       VMCG_SCALE: '0.1',
       VMCG_PATIENCE: '9',
@@ -43,7 +43,7 @@ describe('what a guest is told to do', () => {
 
   test('can be a command instead', () => {
     const [job] = commandOrders('uname -r', {}).jobs
-    expect(job).toMatchObject({ command: ['sh', '-c', 'uname -r'], isJest: false, user: 'root' })
+    expect(job).toMatchObject({ command: ['sh', '-c', 'uname -r'], kind: 'command', user: 'root' })
   })
 })
 

@@ -1,4 +1,4 @@
-import { addCounts, countJest, formatCounts, formatLeftOut, parseReport } from '../vm/report'
+import { addCounts, countGtest, countJest, formatCounts, formatLeftOut, parseReport } from '../vm/report'
 
 /** As jest writes it with --json, of three tests: one left out, one skipped, one that ran. */
 const JEST = {
@@ -23,6 +23,24 @@ describe('what guests report', () => {
       failed: 3,
       skipped: 1,
       leftOut: { 'cgroup-v1, kvm': 1 },
+    })
+  })
+
+  test('counts the tests of the core, and those that leave themselves out', () => {
+    const suite = {
+      name: 'CgroupV1',
+      testsuite: [
+        { result: 'COMPLETED' },
+        { result: 'COMPLETED', failures: [{ failure: 'no' }] },
+        { result: 'SKIPPED' },
+        { result: 'SUPPRESSED' },
+      ],
+    }
+    expect(countGtest({ testsuites: [suite] })).toEqual({
+      passed: 1,
+      failed: 1,
+      skipped: 1,
+      leftOut: { 'what CgroupV1 of the core needs': 1 },
     })
   })
 

@@ -3,7 +3,7 @@
 // `npm run test:vm [-- guest... pattern...]` boots Debian guests with QEMU and runs the integration tests inside. See
 // CONTRIBUTING.md. The last line is the sum of the tests.
 
-const { mkdtempSync, readdirSync, rmSync } = require('node:fs')
+const { existsSync, mkdtempSync, readdirSync, rmSync } = require('node:fs')
 const { availableParallelism, tmpdir } = require('node:os')
 const { join } = require('node:path')
 const { SetupError } = require('../../tools/setup/errors')
@@ -15,8 +15,8 @@ const { bootGuest, openShell } = require('./boot')
 const { makeDisk } = require('./disk')
 const { GUESTS } = require('./guests')
 const { guestImage } = require('./image')
-const { commandOrders, testOrders } = require('./orders')
-const { ROOT } = require('./paths')
+const { commandOrders, coreJob, testOrders } = require('./orders')
+const { CHECKOUT, ROOT } = require('./paths')
 const { addCounts, formatCounts, formatLeftOut } = require('./report')
 
 /**
@@ -29,6 +29,9 @@ const { addCounts, formatCounts, formatLeftOut } = require('./report')
 const EMULATED = { VMCG_SCALE: '0.05', VMCG_PATIENCE: '4' }
 const NATIVE = { VMCG_SCALE: '1', VMCG_PATIENCE: '2' }
 
+/** In the checkout. */
+const CORE_TESTS = 'build-core/vmcg-core-tests'
+
 const GUEST_TIMEOUT_MS = 30 * 60_000
 
 const USAGE = `usage: npm run test:vm [-- [guest...] [pattern...] [--shell] [--exec COMMAND]]
@@ -38,6 +41,8 @@ ${GUESTS.map(({ name, shows }) => `  ${name.padEnd(8)} ${shows}`).join('\n')}
 
 --exec COMMAND  run this with sh in the checkout inside each guest, instead of the tests
 --shell         a root shell inside one guest`
+
+const NAMES = GUESTS.map(({ name }) => name)
 
 /** @param {string} name @returns {Guest} */
 function guestNamed(name) {
@@ -56,13 +61,20 @@ function ordersFor({ guests, patterns, command }, env) {
   const files = readdirSync(join(ROOT, 'test', 'integration'))
     .filter((name) => name.endsWith('.test.ts'))
     .map((name) => `test/integration/${name}`)
+  const isAll = command === undefined && patterns.length === 0
+  const hasCore = existsSync(join(ROOT, CORE_TESTS))
+  if (isAll && !hasCore) console.log(`without the core's own tests: npm test builds ${CORE_TESTS}`)
   /** @type {Record<string, string>} */
   const orders = {}
   for (const name of guests) {
     const own =
       command === undefined ? testOrders(guestNamed(name), files, patterns, env) : commandOrders(command, env)
-    if (own.jobs.length === 0) throw new UsageError(`${name} has no test file for ${patterns.join(' ')}`)
-    orders[`orders/${name}.json`] = JSON.stringify(own)
+    if (own.jobs.length === 0)
+      throw new UsageError(
+        `no test file of ${name} matches ${patterns.join(' ')}; guests: ${NAMES.join(', ')}`,
+      )
+    const jobs = isAll && hasCore ? [coreJob(`${CHECKOUT}/${CORE_TESTS}`), ...own.jobs] : own.jobs
+    orders[`orders/${name}.json`] = JSON.stringify({ ...own, jobs })
   }
   return orders
 }
@@ -76,9 +88,9 @@ async function runGuest(machine, guest) {
   const onLine = (/** @type {string} */ line) => console.log(`${guest.name}: ${line}`)
   const { jobs, trouble } = await bootGuest(machine, guest, { timeoutMs: GUEST_TIMEOUT_MS, onLine })
   const troubles = jobs.map((job) => job.trouble && `${job.name}: ${job.trouble}`)
+  const counts = addCounts(jobs.map((job) => job.counts))
   const told = [...troubles, trouble].filter((text) => text !== '')
   for (const text of told) for (const line of `failed: ${text}`.split('\n')) onLine(line)
-  const counts = addCounts(jobs.map((job) => job.counts))
   return { ...counts, failed: counts.failed + told.length }
 }
 
@@ -111,28 +123,26 @@ async function runAll(options, signal) {
  * @param {Arguments} options
  */
 async function runGuests(machine, { guests, command }) {
-  /** @type {[string, import('./report').Counts][]} */
-  const results = []
-  const waiting = [...guests]
+  const results = guests.map((name) => ({ name, counts: addCounts([]) }))
+  const waiting = [...results]
   const work = async () => {
-    for (let name = waiting.shift(); name !== undefined; name = waiting.shift())
-      results.push([name, await runGuest(machine, guestNamed(name))])
+    for (let result = waiting.shift(); result !== undefined; result = waiting.shift())
+      result.counts = await runGuest(machine, guestNamed(result.name))
   }
   await Promise.all(Array.from({ length: availableParallelism() }, work))
-  const sum = addCounts(results.map(([, counts]) => counts))
+  const sum = addCounts(results.map(({ counts }) => counts))
   process.exitCode = sum.failed > 0 ? 1 : 0
   if (command !== undefined) return
-  for (const [name, counts] of results)
+  // All that matched was left out, or worse: that proves nothing.
+  if (sum.passed === 0) process.exitCode = 1
+  for (const { name, counts } of results)
     for (const line of [formatCounts(counts), ...formatLeftOut(counts)]) console.log(`${name}: ${line}`)
   console.log(formatCounts(sum))
 }
 
 /** @param {readonly string[]} argv */
 async function main(argv) {
-  const options = readArguments(
-    argv,
-    GUESTS.map(({ name }) => name),
-  )
+  const options = readArguments(argv, NAMES)
   if (options.help) return console.log(USAGE)
   if (options.shell && !process.stdin.isTTY) throw new UsageError('--shell needs a terminal; see --exec')
   const end = watchForTheEnd()

@@ -11,7 +11,7 @@ const { NODE } = require('./paths')
  * @property {'root' | 'vmcg'} user
  * @property {Readonly<Record<string, string>>} env
  * @property {readonly string[]} command
- * @property {boolean} isJest it leaves a report of jest's
+ * @property {'jest' | 'gtest' | 'command'} kind whose report it leaves; a command leaves none
  * @property {number} timeoutMs
  *
  * @typedef {{ modules: readonly string[], jobs: readonly Job[] }} Orders
@@ -46,7 +46,7 @@ function testOrders(guest, files, patterns, env) {
         user: phase.user ?? /** @type {const} */ ('root'),
         env: { VMCG_REQUIRE: '1', ...env, ...phase.env, VMCG_LACKS: lacks.join(',') },
         command: jestCommand(own),
-        isJest: true,
+        kind: /** @type {const} */ ('jest'),
         timeoutMs: PHASE_TIMEOUT_MS,
       },
     ]
@@ -66,10 +66,26 @@ function commandOrders(command, env) {
     user: /** @type {const} */ ('root'),
     env,
     command: ['sh', '-c', command],
-    isJest: false,
+    kind: /** @type {const} */ ('command'),
     timeoutMs: PHASE_TIMEOUT_MS,
   }
   return { modules: MODULES, jobs: [job] }
+}
+
+/**
+ * @param {string} program the core's own tests, where they are in the guest
+ * @returns {Job}
+ */
+function coreJob(program) {
+  return {
+    name: 'core',
+    before: [],
+    user: 'root',
+    env: {},
+    command: [program],
+    kind: 'gtest',
+    timeoutMs: PHASE_TIMEOUT_MS,
+  }
 }
 
 /** @param {readonly string[]} files */
@@ -85,4 +101,4 @@ function nameOf(file) {
   return file.slice(file.lastIndexOf('/') + 1).replace(/\.test\.ts$/, '')
 }
 
-module.exports = { commandOrders, testOrders }
+module.exports = { commandOrders, coreJob, testOrders }

@@ -41,6 +41,28 @@ function countJest(report) {
 }
 
 /**
+ * @typedef {{ name: string, testsuite: readonly { result: string, failures?: readonly unknown[] }[] }} GtestSuite
+ *
+ * @param {{ testsuites: readonly GtestSuite[] }} report what gtest leaves with --gtest_output=json
+ * @returns {Counts} a test that skips itself says in its output what it lacks
+ */
+function countGtest({ testsuites }) {
+  const tests = testsuites.flatMap(({ name, testsuite }) =>
+    testsuite.map((test) => ({ ...test, suite: name })),
+  )
+  const ran = tests.filter(({ result }) => result === 'COMPLETED')
+  const failed = ran.filter(({ failures = [] }) => failures.length > 0).length
+  /** @type {Record<string, number>} */
+  const leftOut = {}
+  for (const { suite } of tests.filter(({ result }) => result === 'SKIPPED')) {
+    const what = `what ${suite} of the core needs`
+    leftOut[what] = (leftOut[what] ?? 0) + 1
+  }
+  const skipped = tests.filter(({ result }) => result !== 'COMPLETED' && result !== 'SKIPPED').length
+  return { passed: ran.length - failed, failed, skipped, leftOut }
+}
+
+/**
  * @param {string} text lines of JSON; the last one may be cut off
  * @returns {GuestRecord[]}
  */
@@ -76,4 +98,4 @@ function formatLeftOut({ leftOut }) {
   return Object.entries(leftOut).map(([what, count]) => `left out for lack of ${what}: ${count}`)
 }
 
-module.exports = { addCounts, countJest, formatCounts, formatLeftOut, parseReport }
+module.exports = { addCounts, countGtest, countJest, formatCounts, formatLeftOut, parseReport }

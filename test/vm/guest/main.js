@@ -7,7 +7,7 @@ const { spawn, spawnSync } = require('node:child_process')
 const { existsSync, mkdirSync, openSync, readFileSync, symlinkSync, writeSync } = require('node:fs')
 const { release } = require('node:os')
 const { dirname } = require('node:path')
-const { countJest } = require('../report')
+const { countGtest, countJest } = require('../report')
 const { DISK } = require('../paths')
 const { delegate } = require('./delegate')
 
@@ -15,6 +15,13 @@ const { delegate } = require('./delegate')
  * @typedef {import('../orders').Job} Job
  * @typedef {import('../report').GuestRecord} GuestRecord
  */
+
+/** How a program is told where to leave its report. */
+const REPORTING = {
+  jest: (/** @type {string} */ file) => ['--json', '--outputFile', file],
+  gtest: (/** @type {string} */ file) => [`--gtest_output=json:${file}`],
+  command: () => [],
+}
 
 const NO_COUNTS = { passed: 0, failed: 0, skipped: 0, leftOut: {} }
 
@@ -70,7 +77,7 @@ function run([program = '', ...args], output, { env, timeoutMs }) {
  * @returns {Promise<GuestRecord>}
  */
 async function doJob(job, output) {
-  const { name, before, isJest } = job
+  const { name, before, kind } = job
   const start = performance.now()
   /** @param {import('../report').Counts} counts @param {string} trouble @returns {GuestRecord} */
   const record = (counts, trouble) => {
@@ -81,16 +88,16 @@ async function doJob(job, output) {
     const trouble = await run(command, output, { timeoutMs: job.timeoutMs })
     if (trouble !== '') return record(NO_COUNTS, `${command.join(' ')}: ${trouble}`)
   }
-  const report = `/tmp/vmcg-jest-${name}.json`
+  const report = `/tmp/vmcg-${name}.json`
   const wrapped = job.user === 'root' ? { prefix: [], env: {} } : delegate(job.user)
-  const reporting = isJest ? ['--json', '--outputFile', report] : []
-  const command = [...wrapped.prefix, ...job.command, ...reporting]
+  const command = [...wrapped.prefix, ...job.command, ...REPORTING[kind](report)]
   const env = { ...process.env, ...job.env, ...wrapped.env }
   const trouble = await run(command, output, { env, timeoutMs: job.timeoutMs })
-  if (!isJest) return record(NO_COUNTS, trouble)
-  if (!existsSync(report)) return record(NO_COUNTS, trouble || 'jest left no report')
-  const counts = countJest(JSON.parse(readFileSync(report, 'utf8')))
-  // Jest says by its exit code what the counts say as well.
+  if (kind === 'command') return record(NO_COUNTS, trouble)
+  if (!existsSync(report)) return record(NO_COUNTS, trouble || `${kind} left no report`)
+  const left = JSON.parse(readFileSync(report, 'utf8'))
+  const counts = kind === 'jest' ? countJest(left) : countGtest(left)
+  // The exit code says what the counts say as well.
   return record(counts, counts.failed > 0 ? '' : trouble)
 }
 
