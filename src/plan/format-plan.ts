@@ -137,14 +137,15 @@ function comment(text: string): string {
   return `# ${text.replaceAll('\n', '\n# ')}`
 }
 
-/** A knob's value to read: null is one that cannot be read. */
+/** A knob's value on one line: null is one that cannot be read; what empties a cpuset of v2 is a newline. */
 function shown(value: string | null): string {
   if (value === null) return '(unreadable)'
-  return value === '' ? '(empty)' : value
+  return value.trim().replaceAll('\n', '; ') || '(empty)'
 }
 
 /** `echo`, where it prints a value as it is in every shell: some take backslashes and `-n` for something else. */
 function print(value: string): string {
+  if (value === '\n') return 'echo'
   return `${/\\|^-\D/.test(value) ? "printf '%s\\n'" : 'echo'} ${quote(value)}`
 }
 

@@ -56,6 +56,8 @@ describe('as a diff', () => {
   it.each([
     [null, '(unreadable)'],
     ['', '(empty)'],
+    ['\n', '(empty)'],
+    ['8:0 100\n8:16 200', '8:0 100; 8:16 200'],
     ['0-1', '0-1'],
   ])('tells a former value of %j as %s', (previous, shown) => {
     expect(formatPlan(planOf([writing('0-3', previous)]))).toContain(`cpu.shares ${shown} → 0-3\n`)
