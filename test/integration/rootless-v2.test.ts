@@ -3,12 +3,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync }
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import type { CgroupManagerConfig } from '../../src/manager-options'
-import { Sandbox } from '../../src/sandbox'
-import { threadsOf } from '../support/cgroups'
 import { ManagerBench } from '../support/manager-bench'
 import { operationsDuring } from '../support/operations'
 import { describeWith } from '../support/require'
-import { hypervisorOf } from '../support/stand-in'
 
 /** The directory of the cgroup that this user was given; this process is in a cgroup below. */
 const given = process.env['VMCG_DELEGATED'] ?? ''
@@ -125,60 +122,6 @@ describeWith(['delegated-v2', 'python'], 'a user who was given a part of the v2 
   test('cannot have single threads apart, as nobody can on v2', async () => {
     const manager = await managerOf()
     await expect(manager.addThreads([process.pid])).rejects.toMatchObject({ code: 'ERR_VMCG_UNSUPPORTED' })
-  })
-})
-
-describeWith(['delegated-v2', 'python'], 'a sandbox of a user who was given a part of the v2 tree', () => {
-  let bench: ManagerBench
-  beforeEach(() => {
-    bench = new ManagerBench()
-  })
-  afterEach(async () => {
-    await bench.clear()
-    if (existsSync(join(TOP, parent))) rmdirSync(join(TOP, parent))
-  })
-
-  const container = {
-    id: 'c1',
-    spec: { linux: { resources: { cpu: { quota: 50_000, shares: 512 }, pids: { limit: 40 } } } },
-  }
-  const vm = `${parent}/vm`
-
-  test('holds the vCPU threads of a VM that they have started, and lets it go again', async () => {
-    const { pid, start } = await bench.standIn()
-    const vcpus = await start(2)
-    const sandbox = await Sandbox.create({
-      id: 'vm',
-      parent,
-      stateDir: bench.stateDir,
-      containers: [container],
-    })
-    bench.atEnd(() => sandbox.close())
-    await sandbox.attach(hypervisorOf(pid, () => vcpus))
-    expect((await sandbox.apply()).left).toEqual([])
-    for (const { tid } of threadsOf(pid)) expect(unifiedOf(tid)).toBe(vcpus.includes(tid) ? `${vm}/vcpu` : vm)
-    expect(read(`${vm}/vcpu`, 'cpu.max')).toBe('50000 100000')
-    expect(read(vm, 'cpu.weight')).toBe('59')
-    expect(read(vm, 'pids.max')).toBe('40')
-    await sandbox.destroy()
-    for (const { tid } of threadsOf(pid)) expect(unifiedOf(tid)).toBe(SESSION)
-    expect(existsSync(join(TOP, vm))).toBe(false)
-  })
-
-  test('cannot take in a VM that somebody started outside', async () => {
-    const sandbox = await Sandbox.create({
-      id: 'vm',
-      parent,
-      stateDir: bench.stateDir,
-      containers: [container],
-    })
-    bench.atEnd(() => sandbox.close())
-    await sandbox.attach(hypervisorOf(process.ppid, () => [process.ppid]))
-    await expect(sandbox.apply()).rejects.toMatchObject({
-      code: 'EACCES',
-      hint: expect.stringContaining('start it inside'),
-    })
-    await sandbox.destroy()
   })
 })
 

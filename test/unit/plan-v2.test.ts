@@ -98,6 +98,28 @@ describe('a sandbox on v2', () => {
   })
 })
 
+describe('a cgroup without a leaf on v2', () => {
+  const managed = desired({ hasLeaf: false, helpers: [VMM], resources: {} })
+
+  test('has no controller handed down that nobody asks for: a user may have been given others only', () => {
+    expect(steps(managed, observed([unified()], [vmm]))).toEqual([
+      'make-directory /kata',
+      `make-directory ${SANDBOX}`,
+      `tag ${SANDBOX}`,
+      `process ${VMM} > ${SANDBOX}`,
+    ])
+    const limited = { ...managed, resources: { pids: { limit: 5 } } }
+    expect(steps(limited, observed([unified()], [vmm]))).toContain('/ cgroup.subtree_control +pids')
+  })
+
+  test('keeps those of limits that are to be lifted', () => {
+    const before = [{ hierarchy: 'unified', path: SANDBOX, knob: 'cpu.max', value: '50000 100000' }]
+    expect(steps({ ...managed, managed: before }, observed([unified()], [vmm]))).toContain(
+      '/kata cgroup.subtree_control +cpu',
+    )
+  })
+})
+
 describe('CPUs that nobody asks for any more on v2', () => {
   const narrow = (vm: Partial<Desired>) =>
     carriedOut(desired({ ...vm, resources: { cpu: { cpus: '1' } } }), observed([unified()], [vmm]))
