@@ -17,6 +17,7 @@ import {
   everywhere,
   exists,
   handDown,
+  isControlled,
   makeCgroup,
   makeThreaded,
   moveProcess,
@@ -92,7 +93,7 @@ describeWith(['root', 'cgroup-v2', 'python'], 'the cgroups of a sandbox on v2', 
     expect([quotaOf(ours()).quota, cpusOf(ours())]).toEqual([null, cpusOf(bench.parent)])
     const stats = await sandbox.stats()
     expect(stats.vcpu).toMatchObject({ threads: 2, quotaUs: 50_000, periodUs: 100_000 })
-    expect(stats.emulator).toMatchObject({ threads: 1, quotaUs: null })
+    expect(stats.emulator).toMatchObject({ threads: 1, throttling: { throttledPeriods: 0 } })
   })
 
   test('are handed the controllers that a limit needs and no others, and the leaf those of threads', async () => {
@@ -139,20 +140,16 @@ describeWith(['root', 'cgroup-v2', 'python'], 'the cgroups of a sandbox on v2', 
 })
 
 describeWith(['root', 'cgroup-v2', 'python'], 'on v2 a sandbox is refused before anything is made', () => {
-  /** Nothing is written, nothing is made, and the VMM stays where it was. */
-  async function expectRefusal(sandbox: Sandbox, error: object): Promise<void> {
-    const home = placeOf(vmm.pid)
-    const done = await operationsDuring(() => expect(sandbox.apply()).rejects.toMatchObject(error))
+  async function expectRefusal(act: () => Promise<unknown>, error: object): Promise<void> {
+    const done = await operationsDuring(() => expect(act()).rejects.toMatchObject(error))
     expect(done).toEqual([])
-    expect(placeOf(vmm.pid)).toEqual(home)
   }
 
   test('where the parent has processes of its own, until somebody moves them', async () => {
     makeCgroup(bench.parent, ['cpu'])
     const resident = await bench.standIn()
     moveProcess(bench.parent, resident.pid)
-    const sandbox = await attached(container(CPU))
-    await expectRefusal(sandbox, {
+    await expectRefusal(() => attached(container(CPU)), {
       name: 'CgroupError',
       code: 'ERR_VMCG_INTERNAL_PROCESSES',
       message: expect.stringContaining(`${directory('cpu', bench.parent)} holds processes of its own (1)`),
@@ -162,14 +159,18 @@ describeWith(['root', 'cgroup-v2', 'python'], 'on v2 a sandbox is refused before
     })
     expect(exists(ours())).toBe(false)
     moveProcess('/', resident.pid)
+    const sandbox = await attached(container(CPU))
+    // Who comes in between is seen by apply as well.
+    moveProcess(bench.parent, resident.pid)
+    await expectRefusal(() => sandbox.apply(), { code: 'ERR_VMCG_INTERNAL_PROCESSES' })
+    moveProcess('/', resident.pid)
     expect((await sandbox.apply()).placed).toEqual(vcpus)
   })
 
   test("where the parent is the root of somebody's threads", async () => {
     makeCgroup(bench.parent, ['cpu'])
     makeThreaded(`${bench.parent}/threads`)
-    const sandbox = await attached(container(CPU))
-    await expectRefusal(sandbox, {
+    await expectRefusal(() => attached(container(CPU)), {
       code: 'ERR_VMCG_CGROUP_TYPE',
       message: expect.stringContaining(`${directory('cpu', bench.parent)} is "domain threaded"`),
       path: `${directory('cpu', bench.parent)}/cgroup.type`,
@@ -185,9 +186,8 @@ describeWith(['root', 'cgroup-v2', 'python'], 'on v2 a sandbox is refused before
     makeThreaded(`${bench.parent}/threads`)
     const parent = `${bench.parent}/invalid`
     mkdirSync(directory('cpu', parent))
-    vmm = await bench.standIn()
-    const sandbox = await bench.sandbox({ parent, containers: [container(CPU)] })
-    await expectRefusal(sandbox, { code: 'ERR_VMCG_CGROUP_TYPE', value: 'domain threaded' })
+    const creating = () => bench.sandbox({ parent, containers: [container(CPU)] })
+    await expectRefusal(creating, { code: 'ERR_VMCG_CGROUP_TYPE', value: 'domain threaded' })
     expect(typeOf(parent)).toBe('domain invalid')
   })
 
@@ -200,10 +200,13 @@ describeWith(['root', 'cgroup-v2', 'python'], 'on v2 a sandbox is refused before
     mkdirSync(directory('cpu', leaf()))
     const squatter = await bench.standIn()
     moveProcess(leaf(), squatter.pid)
-    await expectRefusal(sandbox, { code: 'ERR_VMCG_FOREIGN_CGROUP', path: directory('cpu', leaf()) })
+    await expectRefusal(() => sandbox.apply(), {
+      code: 'ERR_VMCG_FOREIGN_CGROUP',
+      path: directory('cpu', leaf()),
+    })
 
     setTag(leaf(), tag)
-    await expectRefusal(sandbox, {
+    await expectRefusal(() => sandbox.apply(), {
       code: 'ERR_VMCG_CGROUP_TYPE',
       message: expect.stringContaining('cannot be made threaded any more'),
       path: `${directory('cpu', leaf())}/cgroup.type`,
@@ -224,7 +227,7 @@ describeWith(
   () => {
     function takeAway(name: 'cpu'): void {
       for (const path of [ours(), bench.parent]) writeKnob(name, path, 'cgroup.subtree_control', `-${name}`)
-      expect(readKnob('cpu', leaf(), 'cgroup.controllers')).not.toContain(name)
+      expect(isControlled(leaf(), name)).toBe(false)
     }
 
     test('is given back by the next refresh, with its limits', async () => {
@@ -245,8 +248,9 @@ describeWith(
       let isTaken = false
       await onOperation(
         () => {
-          if (!isTaken) takeAway('cpu')
+          if (isTaken) return
           isTaken = true
+          takeAway('cpu')
         },
         () => sandbox.apply(),
       )
