@@ -185,8 +185,8 @@ export class SandboxSession {
   async endStandstill(): Promise<void> {
     const { standstill } = this.#state
     if (standstill === null) return
-    // Refuses what is not ours.
-    await lookAtTeardown(this.#context, {})
+    // Refuses what is not ours; nobody is to leave.
+    await lookAtTeardown(this.#context, {}, 'leave')
     await endStandstill(this.#roots, this.#host.hierarchies, standstill)
     await this.#save({ standstill: null })
   }

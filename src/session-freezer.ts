@@ -23,7 +23,7 @@ export async function setFrozen(
   if (!state.claimed.includes(freezer.id)) {
     throw notThere(directory, 'has not been made yet', 'call add() or apply() first: they make it')
   }
-  const { observed } = await lookAtTeardown({ host, roots, state }, options)
+  const { observed } = await lookAtTeardown({ host, roots, state }, options, 'leave')
   const cgroups = observed.hierarchies.find(({ id }) => id === freezer.id)?.cgroups
   if (cgroups?.[paths.sandbox] === undefined) {
     throw notThere(
