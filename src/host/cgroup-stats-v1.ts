@@ -1,13 +1,12 @@
 import type { BlockDeviceStats, ByteCounterStats, CgroupStats, CpuStats, MemoryStats } from './cgroup-figures'
 import {
   parseBlockDevices,
-  parseByteLimit,
   parseCpuStats,
   parseMemoryParts,
   parseOomKills,
   parseThrottling,
 } from './stat-files-v1'
-import { parsePids, type TextOf } from './stat-text'
+import { parseByteLimit, parsePids, type TextOf } from './stat-text'
 
 const BYTE_COUNTER = ['usage_in_bytes', 'max_usage_in_bytes', 'limit_in_bytes', 'failcnt']
 const FILES: ReadonlyMap<string, readonly string[]> = new Map([

@@ -9,7 +9,7 @@ import {
   parseThrottling,
   tellsThrottling,
 } from './stat-files-v2'
-import { numberOrNull, parseMax, parsePids, type TextOf } from './stat-text'
+import { numberOrNull, parseByteLimit, parsePids, type TextOf } from './stat-text'
 
 /** What every cgroup has, whichever controllers are enabled for it. */
 const BASE_FILES = ['cpu.stat', 'cpu.pressure', 'memory.pressure', 'io.pressure']
@@ -62,7 +62,7 @@ function byteCounter(text: TextOf, prefix: string, events: string | undefined): 
   return {
     usageBytes: Number(usage),
     maxUsageBytes: numberOrNull(maxUsage),
-    limitBytes: parseMax(limit),
+    limitBytes: parseByteLimit(limit),
     failures: events === undefined ? null : parseMaxEvents(events),
   }
 }

@@ -71,18 +71,6 @@ export function parseOomKills(text: string): number | null {
 }
 
 /**
- * No limit reads as the greatest number of whole pages that fits into a signed long. Pages go up to 16 GB.
- * Source: include/linux/page_counter.h, PAGE_COUNTER_MAX; mm/hugetlb_cgroup.c rounds it down to huge pages.
- */
-const NO_LIMIT_FROM = 2n ** 63n - 2n ** 34n
-
-/** The text of a `*.limit_in_bytes` file in bytes; null: no limit. */
-export function parseByteLimit(text: string): number | null {
-  const bytes = BigInt(text)
-  return bytes >= NO_LIMIT_FROM ? null : Number(bytes)
-}
-
-/**
  * The texts of `blkio.throttle.io_service_bytes` and `io_serviced`, or their `_recursive` twins: lines such as
  * `8:0 Read 4096`, and a sum over all devices, which is left out. Source: kernel,
  * Documentation/admin-guide/cgroup-v1/blkio-controller.rst.

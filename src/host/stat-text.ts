@@ -21,6 +21,19 @@ export function parseMax(text: string): number | null {
 }
 
 /**
+ * Where nothing says `max`, no limit reads as the greatest number of whole pages that fits into a signed long: on v1, and
+ * on v2 for huge pages until something is written, as Linux 6.18 has it. Pages go up to 16 GB.
+ *
+ * Source: include/linux/page_counter.h, PAGE_COUNTER_MAX; mm/hugetlb_cgroup.c rounds it down to huge pages.
+ */
+const NO_LIMIT_FROM = 2n ** 63n - 2n ** 34n
+
+/** The text of a limit in bytes, such as `*.limit_in_bytes` of v1 or `memory.max` of v2; null: no limit. */
+export function parseByteLimit(text: string): number | null {
+  return text === 'max' || BigInt(text) >= NO_LIMIT_FROM ? null : Number(text)
+}
+
+/**
  * The texts of `pids.current` and `pids.max`, which are the same on v1 and v2. The root has a number of processes on
  * newer v1 kernels only, and never a limit.
  */

@@ -72,6 +72,11 @@ it('has figures for each size of huge pages, and no peak of them', () => {
   })
 })
 
+it('tells that huge pages have no limit also before one was ever written', () => {
+  const files = { 'hugetlb.2MB.current': '0', 'hugetlb.2MB.max': '9223372036854771712' }
+  expect(figures(files, ['2MB']).hugetlb).toMatchObject({ '2MB': { limitBytes: null } })
+})
+
 it('has only CPU time without a controller, and no pressure where that is not watched', () => {
   expect(figures({ 'cpu.stat': 'usage_usec 3\nuser_usec 2\nsystem_usec 1' })).toEqual({
     cpu: { usageUs: 3, userUs: 2, systemUs: 1, perCpuUs: null },

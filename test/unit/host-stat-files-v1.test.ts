@@ -1,12 +1,12 @@
 import {
   nanosecondsToUs,
   parseBlockDevices,
-  parseByteLimit,
   parseCpuStats,
   parseMemoryParts,
   parseOomKills,
   parseThrottling,
 } from '../../src/host/stat-files-v1'
+import { parseByteLimit } from '../../src/host/stat-text'
 
 it.each([
   ['0', 0],
