@@ -37,10 +37,11 @@ export function planKnobs(builder: PlanBuilder, desired: Desired): void {
   const v2 = resourcesOn(2, desired.resources, versionOf, main)
   const unified = builder.hierarchies.find(({ version }) => version === 2)
   if (unified === undefined) return
-  refuseUnavailable(builder, unified.id, desired.parent, v2)
   for (const own of ownCgroupsV2(desired, v2, versionOf('cpu') === 2)) {
     planCgroup(builder, desired, own, 2, onUnsupported)
   }
+  // Of lists that are none the rules of the field say more.
+  refuseUnavailable(builder, unified.id, desired.parent, v2)
 }
 
 function planCgroup(

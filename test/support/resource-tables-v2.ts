@@ -299,7 +299,7 @@ export const REFUSALS_V2: readonly RefusalRow[] = [
     /below the memory limit of 1048576/,
   ],
   [{ memory: { swappiness: 101 } }, 'ERR_VMCG_OUT_OF_RANGE', /memory\.swappiness 101/],
-  [{ blockIO: { weight: 9 } }, 'ERR_VMCG_OUT_OF_RANGE', /blockIO\.weight 9 is not from 10 to 1000/],
+  [{ blockIO: { weight: 1001 } }, 'ERR_VMCG_OUT_OF_RANGE', /blockIO\.weight 1001 is not from \d+ to 1000/],
   [
     { blockIO: { throttleReadBpsDevice: [{ major: 8, minor: 0, rate: 1 }] } },
     'ERR_VMCG_OUT_OF_RANGE',

@@ -26,6 +26,13 @@ it.each(REFUSALS_V2)('refuses %j', (resources, code, message) => {
   )
 })
 
+it('refuses a weight that only BFQ takes where BFQ is not there', () => {
+  const resources = { blockIO: { weight: 9 } }
+  const observed = { 'io.bfq.weight': 'default 100' }
+  expect(() => resourceWrites(resources, { version: 2 })).toThrow(/blockIO\.weight 9 is not from 10 to 1000/)
+  expect(resourceWrites(resources, { version: 2, observed })).toHaveLength(1)
+})
+
 describe('what cgroup v2 has no knob for', () => {
   it.each(INEXPRESSIBLE)('is refused with what there is instead: %j', (resources, message) => {
     expect(() => resourceWrites(resources, { version: 2 })).toThrow(
