@@ -31,10 +31,10 @@ function closing<T extends { close(): Promise<void> }>(client: T): T {
 }
 
 async function hypervisorOf({ sockets }: Qemu, options: Partial<QemuOptions> = {}): Promise<QemuHypervisor> {
-  return closing(await QemuHypervisor.connect({ socket: sockets[0], ...options }))
+  return closing(await QemuHypervisor.connect({ socket: sockets[0], timeoutMs: patience(5000), ...options }))
 }
 
-async function clientOf({ sockets }: Qemu, timeoutMs?: number): Promise<QmpClient> {
+async function clientOf({ sockets }: Qemu, timeoutMs = patience(5000)): Promise<QmpClient> {
   return closing(await QmpClient.connect({ socket: sockets[0], timeoutMs }))
 }
 

@@ -83,7 +83,7 @@ describeWith(['root', 'cgroups', 'qemu'], '200 lives of a sandbox around one QEM
     const { parent, stateDir } = bench
     // Not by the bench, which would remember each of them until the end.
     const live = async () => {
-      const hypervisor = await QemuHypervisor.connect({ socket: qemu.sockets[0] })
+      const hypervisor = await QemuHypervisor.connect({ socket: qemu.sockets[0], timeoutMs: patience(5000) })
       const sandbox = await Sandbox.create({ id: 'vm', parent, stateDir, containers: [LIMITS] })
       await sandbox.attach(hypervisor)
       expect((await sandbox.apply()).placed).toHaveLength(4)

@@ -42,7 +42,7 @@ describeWith(['root', 'cgroups', 'spinvm', 'taskset'], 'four busy vCPUs beside a
     bench.atEnd(() => vm.stop())
     const wire = await vm.connect()
     wire.close()
-    const hypervisor = await QemuHypervisor.connect({ socket: vm.socket })
+    const hypervisor = await QemuHypervisor.connect({ socket: vm.socket, timeoutMs: patience(5000) })
     const threads = await hypervisor.threads()
     const vcpus = [...threads.vcpus.values()]
     const iothread = threads.iothreads.get('io0') ?? 0

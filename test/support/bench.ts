@@ -8,6 +8,7 @@ import { Sandbox } from '../../src/sandbox'
 import type { SandboxOptions } from '../../src/sandbox-options'
 import { freshPath, removeCgroups } from './cgroups'
 import { type Qemu, type QemuSettings, startQemu } from './qemu'
+import { patience } from './scale'
 import { type StandIn, startStandIn } from './stand-in'
 
 /** One container that asks for this of the cpu controllers. */
@@ -41,7 +42,7 @@ export class Bench {
   }
 
   async connect({ sockets }: Qemu): Promise<QemuHypervisor> {
-    const hypervisor = await QemuHypervisor.connect({ socket: sockets[0] })
+    const hypervisor = await QemuHypervisor.connect({ socket: sockets[0], timeoutMs: patience(5000) })
     this.#closing.push(() => hypervisor.close())
     return hypervisor
   }
