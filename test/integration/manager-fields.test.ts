@@ -26,6 +26,7 @@ const [bfqDisk] = blockDevices((scheduler) => scheduler.includes('[bfq]'))
 /** What this host lacks for a controller's fields, to be named by the reporter; undefined: nothing. */
 function lackOf(controller: string): string | undefined {
   if (controller !== 'cgroup' && MANAGED[controller] === undefined) return `controller ${controller}`
+  if (controller === 'rdma' && !existsSync('/sys/class/infiniband/mlx5_0')) return 'InfiniBand device mlx5_0'
   return ['blkio', 'io'].includes(controller) && disk === undefined ? 'block device' : undefined
 }
 
