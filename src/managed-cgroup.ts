@@ -1,6 +1,7 @@
 import { nothingDone, type Report } from './engine/report'
 import { VmcgError } from './errors'
 import { detectHost, type Host } from './host/detect'
+import { isSameProcess } from './host/origins'
 import { delegatedHost, ownTagAttribute, rootless } from './host/rootless'
 import { managedDevices, refuseIdleRemoval } from './manager-devices'
 import type { CgroupManagerConfig } from './manager-options'
@@ -98,7 +99,7 @@ export class ManagedCgroup {
     checkId('a pid', pid)
     const { session } = this.gate
     if (this.#isPowerless) return nothingDone(session.state.id)
-    const isKnown = session.state.processes.some((known) => known.pid === pid)
+    const isKnown = session.state.processes.some((known) => known.pid === pid && isSameProcess(known))
     await session.remember(pid, 'helper')
     return this.#settleOrRelease(isKnown ? [] : [pid], options)
   }

@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import { checkActOptions, checkOpenOptions } from './checked-options'
 import type { DestroyReport } from './engine/drain'
 import type { Report } from './engine/report'
+import { isSameProcess } from './host/origins'
 import { sandboxHierarchies } from './host/sandbox-hierarchies'
 import { sandboxHost } from './host/sandbox-host'
 import type { SandboxStats } from './host/stats'
@@ -173,7 +174,7 @@ export class Sandbox {
   add(pid: number, options: ActOptions = {}): Promise<Report | undefined> {
     return this.#gate.act(options, async () => {
       const { session } = this.#gate
-      const isKnown = session.state.processes.some((known) => known.pid === pid)
+      const isKnown = session.state.processes.some((known) => known.pid === pid && isSameProcess(known))
       await session.remember(pid, 'helper')
       if (session.state.applied === null) return undefined
       return this.#settleApplied(options).catch(async (error) => {

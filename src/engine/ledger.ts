@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { errnoName } from '../errors'
-import { isKept } from '../model/resources/kept'
-import { isKeyed, placeOf } from '../model/resources/keyed-lines'
-import { unlimitedValue } from '../model/resources/unlimited'
+import { placeOf } from '../model/resources/keyed-lines'
+import { isLimit, isUnlimited } from '../model/resources/limits'
 import type { Operation, Plan } from '../plan/operations'
 import type { OperationOutcome } from './execute'
 import { refusedIds } from './explain'
@@ -117,14 +116,11 @@ function vanished(outcome: OperationOutcome): readonly number[] {
   return outcome.ids.filter(({ errno }) => errno === ESRCH).map(({ id }) => id)
 }
 
-/** Knobs that hold back. A weight or a period that goes back to its default sets nobody free. */
-const LIMIT = /(?:cfs_quota_us|limit_in_bytes|throttle\..*_device|\.max|memory\.high)$/
-
 /** Limits that were in force before the first write and are not after the last. */
 function lifted(outcomes: readonly OperationOutcome[]): readonly string[] {
   const limits = new Map<string, { readonly wasLimited: boolean; readonly isLimited: boolean }>()
   for (const { operation, errno } of outcomes) {
-    if (errno !== 0 || operation.kind !== 'write-knob' || !LIMIT.test(operation.knob)) continue
+    if (errno !== 0 || operation.kind !== 'write-knob' || !isLimit(operation.knob)) continue
     const { hierarchy, path, knob, value, previous } = operation
     const name = `${hierarchy}:${path} ${placeOf({ file: knob, value })}`
     const { wasLimited } = limits.get(name) ?? {
@@ -133,15 +129,6 @@ function lifted(outcomes: readonly OperationOutcome[]): readonly string[] {
     limits.set(name, { wasLimited, isLimited: !isUnlimited(knob, value) })
   }
   return [...limits].flatMap(([name, { wasLimited, isLimited }]) => (wasLimited && !isLimited ? [name] : []))
-}
-
-/** @param text as it is written, or as the kernel writes it: -1 bytes read as the largest number of whole pages. */
-function isUnlimited(knob: string, text: string): boolean {
-  // Whatever the period is.
-  if (knob === 'cpu.max') return text.startsWith('max')
-  const unlimited = unlimitedValue(knob, text)
-  if (unlimited === undefined || isKeyed(knob)) return unlimited === text
-  return text === unlimited || isKept(knob, unlimited, text)
 }
 
 function unique(numbers: readonly number[]): readonly number[] {

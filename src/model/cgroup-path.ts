@@ -36,7 +36,7 @@ export interface NormalizeCgroupPathOptions {
  * @param path OCI `linux.cgroupsPath`, such as `'/pods/pod1/sandbox'`, `'sandbox'` or `'system.slice:vmcg:sandbox'`.
  * @returns Without repeated slashes, `.` and `..`: `a/../b` is `b`.
  * @throws `ERR_VMCG_INVALID_PATH` for a path that leads out of its root, names no cgroup (empty, `/`, `.`), has a NUL,
- *   a newline or a name of a kernel file, is too long for the kernel, or is half of a systemd path; and, with
+ *   a newline, half a character or a name of a kernel file, is too long for the kernel, or is half of a systemd path; and, with
  *   `systemd`, for a path that is not of that form.
  *
  * Source: Kata, virtcontainers/pkg/cgroups (ValidCgroupPath), which drops a `..` at the root and adds the prefix again
@@ -51,6 +51,7 @@ export function normalizeCgroupPath(path: string, options: NormalizeCgroupPathOp
   }
   if (path === '') throw refuse(path, 'it is empty, and two sandboxes would share one cgroup')
   if (/[\0\n]/.test(path)) throw refuse(path, 'it holds a NUL or a newline')
+  if (/\p{Surrogate}/u.test(path)) throw refuse(path, 'it is no well-formed text')
   const names = cleanNames(path)
   const last = names.at(-1)
   if (last === undefined) throw refuse(path, 'it names no cgroup below the root')

@@ -1,4 +1,5 @@
 import { CgroupError } from '../errors'
+import { isLimit, isUnlimited } from '../model/resources/limits'
 import { controllerNames } from '../model/unified'
 import { SUBTREE_CONTROL, TYPE } from './after-v2'
 import type { Desired } from './desired'
@@ -157,18 +158,34 @@ export function originPaths(
   return [...new Set(origins.flatMap((paths) => paths[hierarchy] ?? []))]
 }
 
-const LISTS = ['cpuset.cpus', 'cpuset.cpus.effective']
+/** What is in effect: a list of v2 can be empty, or longer than what there is. */
+const LIST = { 1: 'cpuset.cpus', 2: 'cpuset.cpus.effective' } as const
 
-/** The threads that the leaf's quota, or a cpuset narrower than the sandbox's, holds back. */
-export function limitedThreads(where: Pick<Desired, 'id' | 'parent'>, observed: Observed): readonly number[] {
+/**
+ * The threads that the leaf's quota, or a cpuset narrower than the sandbox's, holds back; without a leaf those that the
+ * cgroup itself does, or any limit that vmcg has set there.
+ */
+export function limitedThreads(
+  where: Pick<Desired, 'id' | 'parent' | 'hasLeaf' | 'managed'>,
+  observed: Observed,
+): readonly number[] {
   const { sandbox, vcpu } = sandboxPaths(where)
-  const limited = observed.hierarchies.flatMap(({ cgroups }) => {
-    const leaf = cgroups[vcpu]
-    const hasQuota =
-      Number(knobValue(leaf, 'cpu.cfs_quota_us') ?? -1) >= 0 ||
-      !(knobValue(leaf, 'cpu.max') ?? 'max').startsWith('max')
-    const isNarrow = LISTS.some((list) => knobValue(leaf, list) !== knobValue(cgroups[sandbox], list))
-    return hasQuota || isNarrow ? (leaf?.tids ?? []) : []
+  const limited = observed.hierarchies.flatMap(({ id, version, cgroups }) => {
+    const [holding, above] = where.hasLeaf
+      ? [cgroups[vcpu], cgroups[sandbox]]
+      : [cgroups[sandbox], cgroups[where.parent]]
+    const isOurs = where.managed.some(
+      ({ hierarchy, path, knob, value }) =>
+        hierarchy === id && path === sandbox && isLimit(knob) && !isUnlimited(knob, value),
+    )
+    const [own, whole] = [holding, above].map((cgroup) => knobValue(cgroup, LIST[version]))
+    const isNarrow = own !== undefined && whole !== undefined && own !== whole
+    return hasQuota(holding) || isNarrow || (isOurs && !where.hasLeaf) ? (holding?.tids ?? []) : []
   })
   return [...new Set(limited)]
+}
+
+function hasQuota(cgroup: ObservedCgroup | undefined): boolean {
+  const isQuotaV1 = Number(knobValue(cgroup, 'cpu.cfs_quota_us') ?? -1) >= 0
+  return isQuotaV1 || !(knobValue(cgroup, 'cpu.max') ?? 'max').startsWith('max')
 }

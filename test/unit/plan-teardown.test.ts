@@ -6,6 +6,7 @@ import {
   hierarchy,
   LEAF,
   madeHierarchy,
+  OWNER,
   observed,
   processOf,
   SANDBOX,
@@ -126,4 +127,13 @@ describe('the threads that run without a limit afterwards', () => {
     ])
     expect(limitedThreads(desired(), state)).toEqual(VCPUS)
   })
+})
+
+it('counts all threads of a cgroup without a leaf as limited where vmcg has set a limit, and no others', () => {
+  const pids = hierarchy('pids', { '/kata': {}, [SANDBOX]: { owner: OWNER, tids: [100, 101] } })
+  const managed = (value: string) => [{ hierarchy: 'pids', path: SANDBOX, knob: 'pids.max', value }]
+  const limited = (value: string) =>
+    limitedThreads(desired({ hasLeaf: false, managed: managed(value) }), observed([pids]))
+  expect(limited('9')).toEqual([100, 101])
+  expect(limited('max')).toEqual([])
 })
