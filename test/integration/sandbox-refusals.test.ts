@@ -132,49 +132,60 @@ function setPolicy(policy: '--fifo' | '--other', tid: number): void {
   execFileSync('chrt', [policy, '--pid', policy === '--fifo' ? '1' : '0', String(tid)])
 }
 
-describeWith(['root', 'cgroup-v1', 'qemu', 'kvm', 'chrt'], 'a real-time thread of a QEMU', () => {
-  test('stays outside alone, and the report says so; once it is none any more, it comes in', async () => {
-    const qemu = await bench.qemu({ iothreads: 1 })
-    const hypervisor = await bench.connect(qemu)
-    const iothread = (await hypervisor.threads()).iothreads.get('iothread0') ?? 0
-    setPolicy('--fifo', iothread)
-    const sandbox = await bench.sandbox({ containers: [LIMITS] })
-    await sandbox.attach(hypervisor)
-    const { left, placed } = await sandbox.apply()
-    expect(left).toEqual([
-      { tid: iothread, where: `${hierarchyOf('cpu')}:${bench.parent}/vm`, code: 'EINVAL' },
-    ])
-    expect(threadsIn(`${bench.parent}/vm/vcpu`)).toEqual(placed)
-    expect(placeOf(iothread)).toMatchObject({ cpu: placeOf(process.pid).cpu, cpuacct: `${bench.parent}/vm` })
-    expect(placeOf(qemu.pid)).toMatchObject({ cpu: `${bench.parent}/vm` })
+describeWith(
+  ['root', 'cgroup-v1', 'qemu', 'kvm', 'chrt', 'rt-group-sched'],
+  'a real-time thread of a QEMU',
+  () => {
+    test('stays outside alone, and the report says so; once it is none any more, it comes in', async () => {
+      const qemu = await bench.qemu({ iothreads: 1 })
+      const hypervisor = await bench.connect(qemu)
+      const iothread = (await hypervisor.threads()).iothreads.get('iothread0') ?? 0
+      setPolicy('--fifo', iothread)
+      const sandbox = await bench.sandbox({ containers: [LIMITS] })
+      await sandbox.attach(hypervisor)
+      const { left, placed } = await sandbox.apply()
+      expect(left).toEqual([
+        { tid: iothread, where: `${hierarchyOf('cpu')}:${bench.parent}/vm`, code: 'EINVAL' },
+      ])
+      expect(threadsIn(`${bench.parent}/vm/vcpu`)).toEqual(placed)
+      expect(placeOf(iothread)).toMatchObject({
+        cpu: placeOf(process.pid).cpu,
+        cpuacct: `${bench.parent}/vm`,
+      })
+      expect(placeOf(qemu.pid)).toMatchObject({ cpu: `${bench.parent}/vm` })
 
-    setPolicy('--other', iothread)
-    expect((await sandbox.refresh()).left).toEqual([])
-    expect(placeOf(iothread)).toMatchObject({ cpu: `${bench.parent}/vm` })
-  })
-})
-
-describeWith(['root', 'cgroup-v1', 'python', 'chrt'], 'a helper with a real-time thread', () => {
-  test('cannot come in as a whole, and the error names the rule and the way out', async () => {
-    const helper = await bench.standIn()
-    const [thread = 0] = await helper.start(1)
-    setPolicy('--fifo', thread)
-    const sandbox = await bench.sandbox({ containers: [LIMITS] })
-    await sandbox.add(helper.pid)
-    await expect(sandbox.apply()).rejects.toMatchObject({
-      name: 'CgroupError',
-      code: 'EINVAL',
-      message: expect.stringMatching(
-        /cannot move process .* takes all of its threads or none, and no real-time thread may enter/,
-      ),
-      path: `${directory('cpu', `${bench.parent}/vm`)}/cgroup.procs`,
-      value: String(helper.pid),
-      hint: expect.stringContaining(`chrt --all-tasks --pid ${helper.pid}`),
+      setPolicy('--other', iothread)
+      expect((await sandbox.refresh()).left).toEqual([])
+      expect(placeOf(iothread)).toMatchObject({ cpu: `${bench.parent}/vm` })
     })
-    expect(threadsIn(`${bench.parent}/vm`)).toEqual([])
+  },
+)
 
-    setPolicy('--other', thread)
-    await sandbox.apply()
-    expect(placeOf(thread)).toMatchObject({ cpu: `${bench.parent}/vm`, cpuacct: `${bench.parent}/vm` })
-  })
-})
+describeWith(
+  ['root', 'cgroup-v1', 'python', 'chrt', 'rt-group-sched'],
+  'a helper with a real-time thread',
+  () => {
+    test('cannot come in as a whole, and the error names the rule and the way out', async () => {
+      const helper = await bench.standIn()
+      const [thread = 0] = await helper.start(1)
+      setPolicy('--fifo', thread)
+      const sandbox = await bench.sandbox({ containers: [LIMITS] })
+      await sandbox.add(helper.pid)
+      await expect(sandbox.apply()).rejects.toMatchObject({
+        name: 'CgroupError',
+        code: 'EINVAL',
+        message: expect.stringMatching(
+          /cannot move process .* takes all of its threads or none, and no real-time thread may enter/,
+        ),
+        path: `${directory('cpu', `${bench.parent}/vm`)}/cgroup.procs`,
+        value: String(helper.pid),
+        hint: expect.stringContaining(`chrt --all-tasks --pid ${helper.pid}`),
+      })
+      expect(threadsIn(`${bench.parent}/vm`)).toEqual([])
+
+      setPolicy('--other', thread)
+      await sandbox.apply()
+      expect(placeOf(thread)).toMatchObject({ cpu: `${bench.parent}/vm`, cpuacct: `${bench.parent}/vm` })
+    })
+  },
+)

@@ -37,10 +37,7 @@ const GUESTS = [
     shows: 'every controller in a cgroup v1 hierarchy, as on older hosts',
     kernel: ['systemd.unified_cgroup_hierarchy=0', 'systemd.legacy_systemd_cgroup_controller=yes'],
     lacks: [...KERNEL_LACKS, ...V2, ...USER, 'unified'],
-    phases: [
-      { name: 'root', files: NO_CAMPAIGNS },
-      { name: 'campaigns', files: CAMPAIGNS },
-    ],
+    phases: [{ name: 'root', files: NO_CAMPAIGNS }],
   },
   {
     name: 'hybrid',
@@ -56,6 +53,7 @@ const GUESTS = [
     lacks: [...KERNEL_LACKS, ...V1, ...USER],
     phases: [
       { name: 'root', files: NO_CAMPAIGNS },
+      { name: 'campaigns', files: CAMPAIGNS },
       {
         name: 'favordynmods',
         before: [['mount', '-o', 'remount,nsdelegate,memory_recursiveprot,favordynmods', '/sys/fs/cgroup']],
