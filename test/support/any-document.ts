@@ -6,7 +6,7 @@ import type { TableDevice } from './resource-tables'
 const MIB = 2 ** 20
 
 /** Enough for the process that waits in a container: with less the kernel kills it. */
-const memory: fc.Arbitrary<LinuxMemory> = fc
+export const documentMemory: fc.Arbitrary<LinuxMemory> = fc
   .record({
     limit: fc.constantFrom(undefined, -1, 0, 64 * MIB, 64 * MIB + 1, 1024 * MIB),
     more: fc.constantFrom(undefined, -1, 0, 1, MIB),
@@ -33,7 +33,11 @@ function limits(limit: number | undefined, more: number | undefined): { limit?: 
 
 const pids = fc.record({ limit: fc.constantFrom(-1, 0, 1, 100, 4_194_304) })
 
-function blockIO(disks: readonly TableDevice[]) {
+export function documentBlockIO(
+  disks: readonly TableDevice[],
+  byteRates: readonly number[],
+  operationRates: readonly number[],
+) {
   const throttle = (rates: readonly number[]) =>
     fc.array(
       fc
@@ -41,8 +45,8 @@ function blockIO(disks: readonly TableDevice[]) {
         .map(({ disk, rate }) => ({ ...disk, rate })),
       { maxLength: 3 },
     )
-  const bytes = throttle([0, 1, 2 ** 20, 2 ** 40, 2 ** 53 - 1])
-  const operations = throttle([0, 1, 1000, 2 ** 32 - 2])
+  const bytes = throttle(byteRates)
+  const operations = throttle(operationRates)
   return fc.record(
     {
       weight: fc.constantFrom(0, 10, 100, 1000),
@@ -96,7 +100,8 @@ export function anyDocument({ disks, cpuLists }: DocumentParts): fc.Arbitrary<Li
   const cpu = fc
     .tuple(anyCpu().filter(hasRealtimeForMany), cpuset(cpuLists))
     .map(([resources, lists]) => ({ ...resources.cpu, ...lists }))
-  return fc.record({ cpu, memory, pids, blockIO: blockIO(disks), devices }, { requiredKeys: [] })
+  const blockIO = documentBlockIO(disks, [0, 1, 2 ** 20, 2 ** 40, 2 ** 53 - 1], [0, 1, 1000, 2 ** 32 - 2])
+  return fc.record({ cpu, memory: documentMemory, pids, blockIO, devices }, { requiredKeys: [] })
 }
 
 /** What can be changed of a container that runs. */
@@ -104,7 +109,7 @@ export function anyUpdate(cpuLists: readonly string[]): fc.Arbitrary<LinuxResour
   const cpu = fc
     .tuple(anyCpu(false).filter(hasRealtimeForMany), cpuset(cpuLists))
     .map(([resources, lists]) => withoutIdle({ ...resources.cpu, ...lists }))
-  const limited = memory.map(({ limit, swap, reservation }) => ({
+  const limited = documentMemory.map(({ limit, swap, reservation }) => ({
     ...(limit !== undefined && { limit }),
     ...(swap !== undefined && { swap }),
     ...(reservation !== undefined && { reservation }),
