@@ -10,15 +10,17 @@ export type Capability = keyof typeof BITS
 const FOR_PROGRAMS: readonly Capability[] = ['CAP_BPF', 'CAP_NET_ADMIN']
 
 /**
- * What this process lacks for loading and attaching a device program: CAP_BPF and CAP_NET_ADMIN, unless it has
- * CAP_SYS_ADMIN. Nothing is missing where the kernel does not say. One small file is read, synchronously.
+ * What this process lacks for loading and attaching a device program: CAP_BPF, or CAP_SYS_ADMIN in its place, and
+ * CAP_NET_ADMIN. Nothing is missing where the kernel does not say. One small file is read, synchronously.
  *
- * Source: kernel/bpf/syscall.c, bpf_prog_load and bpf_prog_attach; bpf_capable and bpf_net_capable.
+ * Source: kernel/bpf/syscall.c, bpf_prog_load and bpf_prog_attach: in Linux 6.1 the latter takes nothing in place of
+ * CAP_NET_ADMIN; later ones take CAP_SYS_ADMIN.
  */
 export function lackedForPrograms(procRoot = '/proc'): readonly Capability[] {
   const effective = effectiveCapabilities(readFileSync(join(procRoot, 'self', 'status'), 'utf8'))
-  if (effective === undefined || effective.has('CAP_SYS_ADMIN')) return []
-  return FOR_PROGRAMS.filter((name) => !effective.has(name))
+  if (effective === undefined) return []
+  const hasBpf = effective.has('CAP_SYS_ADMIN')
+  return FOR_PROGRAMS.filter((name) => !effective.has(name) && !(name === 'CAP_BPF' && hasBpf))
 }
 
 /** @param status Text of /proc/<pid>/status. undefined: it has no line of capabilities. */
