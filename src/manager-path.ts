@@ -20,10 +20,12 @@ const ID_PREFIX = '/vc/kata_'
 export function managedPlace(config: CgroupManagerConfig, host: Host): ManagedPlace {
   const { driver } = config
   if (driver !== undefined && driver !== 'cgroupfs') throw otherDriver(driver)
+  // Also where a path counts: an id that is none is a mistake.
+  if (config.id) checkSandboxId(config.id)
   if (config.paths !== undefined) checkObject('paths', config.paths)
   if (config.paths !== undefined && Object.keys(config.paths).length > 0)
     return takenOverPlace(config.paths, host)
-  const given = config.cgroupsPath || (config.id && `${ID_PREFIX}${checkSandboxId(config.id)}`)
+  const given = config.cgroupsPath || (config.id && `${ID_PREFIX}${config.id}`)
   if (given === undefined || given === '') {
     throw new VmcgError('ERR_VMCG_INVALID_PATH', 'a cgroup manager needs a cgroupsPath, or an id', {
       hint: 'pass id: without a path, every manager would use the same cgroup',

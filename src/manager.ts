@@ -80,7 +80,13 @@ export class CgroupManager {
     return CgroupManager.#open({ path, takenOver: [] }, { ...options, stateDir }, true)
   }
 
-  static #open(place: ManagedPlace, config: CgroupManagerConfig, mustExist = false): Promise<CgroupManager> {
+  static async #open(
+    place: ManagedPlace,
+    config: CgroupManagerConfig,
+    mustExist = false,
+  ): Promise<CgroupManager> {
+    const { hypervisorDevices } = config
+    if (hypervisorDevices !== undefined) checkObject('hypervisorDevices', hypervisorDevices)
     return ManagedCgroup.open(place, config, mustExist, (cgroup) => new CgroupManager(cgroup, config))
   }
 
