@@ -1,10 +1,11 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LinuxResources } from '../../src/model/generated/oci'
 import { knobsOf } from '../../src/model/resources/knobs-of'
 import { resourceWrites } from '../../src/model/resources/resource-writes'
 import type { KnobLines } from './cgroup-knobs'
 import type { Outcome } from './compare-runtimes'
+import { removeCgroup } from './remove-cgroup'
 import { v2Mount } from './test-cgroups-v2'
 
 /** Of the files that can be written, those that hold processes or do something, and the second form of a weight. */
@@ -33,7 +34,7 @@ function linesOf(path: string): string[] {
 /** Takes away a cgroup without children, where it is. */
 export function removeV2(path: string): void {
   const directory = directoryOf(path)
-  if (statSync(directory, { throwIfNoEntry: false }) !== undefined) rmdirSync(directory)
+  removeCgroup(directory)
 }
 
 /**

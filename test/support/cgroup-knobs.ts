@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { detectHost } from '../../src/host/detect'
+import { removeCgroup } from './remove-cgroup'
 
 /** File name → its lines, sorted: in those that have several the order means nothing. */
 export type KnobLines = Readonly<Record<string, readonly string[]>>
@@ -31,10 +32,7 @@ export function makeEverywhere(path: string): void {
 
 /** Takes away a cgroup, which has no children left, wherever it is; also what a peer made in other hierarchies. */
 export function removeEverywhere(path: string): void {
-  for (const mountPoint of mountPoints()) {
-    const directory = join(mountPoint, path)
-    if (statSync(directory, { throwIfNoEntry: false }) !== undefined) rmdirSync(directory)
-  }
+  for (const mountPoint of mountPoints()) removeCgroup(join(mountPoint, path))
 }
 
 /** Every setting of a cgroup in every v1 hierarchy that it is in: files to read and write, and `devices.list`. */
