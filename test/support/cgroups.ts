@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 /** The controllers that can tell the threads of a process apart; on v2, `cpuacct` is a part of every cgroup. */
 export const CONTROLLERS = ['cpu', 'cpuacct', 'cpuset'] as const
-export type Controller = (typeof CONTROLLERS)[number] | 'memory' | 'pids'
+export type Controller = (typeof CONTROLLERS)[number] | 'freezer' | 'memory' | 'pids'
 
 export interface Thread {
   readonly tid: number
@@ -246,7 +246,7 @@ function writeId({ mountPoint }: Hierarchy, path: string, file: string, id: numb
   writeFileSync(join(mountPoint, path, file), String(id), { flag: 'r+' })
 }
 
-const EVERY: readonly Controller[] = [...CONTROLLERS, 'memory', 'pids']
+const EVERY: readonly Controller[] = [...CONTROLLERS, 'freezer', 'memory', 'pids']
 
 /** Takes away whatever a test left behind, and gives its processes to the root. */
 export async function removeCgroups(path: string): Promise<void> {
