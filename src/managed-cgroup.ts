@@ -1,8 +1,8 @@
 import { nothingDone, type Report } from './engine/report'
 import { VmcgError } from './errors'
-import { detectHost, type Host } from './host/detect'
+import type { Host } from './host/detect'
 import { isSameProcess } from './host/origins'
-import { delegatedHost, ownTagAttribute, rootless } from './host/rootless'
+import { sandboxHost } from './host/sandbox-host'
 import { managedDevices, refuseIdleRemoval } from './manager-devices'
 import type { CgroupManagerConfig } from './manager-options'
 import type { ManagedPlace } from './manager-taken-over'
@@ -49,15 +49,12 @@ export class ManagedCgroup {
     mustExist: boolean,
     begin: (cgroup: ManagedCgroup) => T,
   ): Promise<T> {
-    const wholeHost = detectHost()
-    const isRootless = rootless(wholeHost)
-    const host = isRootless ? await delegatedHost(wholeHost, path) : wholeHost
-    const isPowerless = isRootless && host.hierarchies.every(({ controllers }) => controllers.length === 0)
+    const { host, wholeHost, isPowerless, tagAttribute } = await sandboxHost(path)
     const key: GateKey = {
       parent: parentPath(path),
       id: path.slice(path.lastIndexOf('/') + 1),
       hasLeaf: false,
-      tagAttribute: ownTagAttribute(wholeHost),
+      tagAttribute,
       takenOver,
     }
     return SessionGate.open(host, key, { ...config, mustExist }, async (gate) => {

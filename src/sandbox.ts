@@ -69,7 +69,7 @@ export class Sandbox {
     if (options.containers !== undefined) checkList('containers', options.containers)
     const id = checkSandboxId(options.id)
     const parent = checkParentPath(options.parent ?? DEFAULT_PARENT)
-    const { host, tagAttribute } = await sandboxHost(sandboxPaths({ parent, id }).sandbox)
+    const { host, tagAttribute } = await usableHost({ parent, id })
     sandboxHierarchies(host, { resources: {}, managed: [], devices: null })
     return SessionGate.open(host, { parent, id, hasLeaf: true, tagAttribute }, options, async (gate) => {
       const { unlimited = 'ignore', memoryOverheadBytes = null, unsupported = 'error' } = options
@@ -92,7 +92,7 @@ export class Sandbox {
     checkOpenOptions(options)
     const parent = checkParentPath(options.parent ?? DEFAULT_PARENT)
     const key = { parent, id: checkSandboxId(id), hasLeaf: true }
-    const { host } = await sandboxHost(sandboxPaths(key).sandbox)
+    const { host } = await usableHost(key)
     return SessionGate.open(host, key, { ...options, mustExist: true }, async (gate) => {
       const { merge, containers } = gate.session.state
       const { unlimited = merge.unlimited, memoryOverheadBytes = merge.memoryOverheadBytes } = options
@@ -335,4 +335,10 @@ export class Sandbox {
       `sandbox ${this.id}, container ${container}: ${text}`,
     )
   }
+}
+
+/** Where nothing was given to this user all of the host is tried, so that the kernel says where it refuses. */
+async function usableHost(where: { readonly parent: string; readonly id: string }) {
+  const { host, wholeHost, isPowerless, tagAttribute } = await sandboxHost(sandboxPaths(where).sandbox)
+  return { host: isPowerless ? wholeHost : host, tagAttribute }
 }

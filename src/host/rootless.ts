@@ -2,7 +2,6 @@ import { constants, readFileSync } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { CgroupError } from '../errors'
-import type { TagAttribute } from '../plan/operations'
 import type { Host } from './detect'
 import type { Hierarchy } from './hierarchies'
 
@@ -23,14 +22,6 @@ export interface RootlessOptions {
 export function rootless(host: Pick<Host, 'isRoot'>, options: RootlessOptions = {}): boolean {
   if (!host.isRoot) return true
   return !mapsEveryIdToItself(uidMap(options.procRoot ?? '/proc'))
-}
-
-/**
- * The extended attribute that this process can mark its directories with: `trusted.*` takes the host's root.
- * Source: xattr(7).
- */
-export function ownTagAttribute(host: Pick<Host, 'isRoot'>): TagAttribute {
-  return rootless(host) ? 'user.vmcg' : 'trusted.vmcg'
 }
 
 /** undefined: a kernel without user namespaces. */

@@ -1,26 +1,34 @@
 import type { TagAttribute } from '../plan/operations'
 import { detectHost, type Host } from './detect'
-import { delegatedHost, ownTagAttribute, rootless } from './rootless'
+import { delegatedHost, rootless } from './rootless'
 
-/** A host as this process can use it for one sandbox. */
+/** A host as this process can use it for one cgroup. */
 export interface SandboxHost {
+  /** With those hierarchies only in which a user without root's rights can make the cgroup; for root all of them. */
   readonly host: Host
+  /** With all of them, also those that were not given to this user. */
+  readonly wholeHost: Host
+  /** Without root's rights, and without a hierarchy with controllers in which the cgroup could be made. */
+  readonly isPowerless: boolean
+  /**
+   * The extended attribute that this process can mark its directories with: `trusted.*` takes the host's root.
+   * Source: xattr(7).
+   */
   readonly tagAttribute: TagAttribute
 }
 
 /**
- * The host as this process can use it for a sandbox. A user without root's rights uses those hierarchies in which the
- * sandbox's cgroup can be made; where that is none of those with a controller, all of them, so that the kernel says
- * where it refuses.
+ * Looks at the host, and at what of it this process can use for a cgroup.
  *
- * @param path of the sandbox's cgroup below the mount points.
+ * @param path of the cgroup below the mount points.
  * @throws as `detectHost()` and {@link delegatedHost}.
  */
 export async function sandboxHost(path: string): Promise<SandboxHost> {
-  const host = detectHost()
-  const tagAttribute = ownTagAttribute(host)
-  if (!rootless(host)) return { host, tagAttribute }
-  const given = await delegatedHost(host, path)
-  const isOfUse = given.hierarchies.some(({ controllers }) => controllers.length > 0)
-  return { host: isOfUse ? given : host, tagAttribute }
+  const wholeHost = detectHost()
+  if (!rootless(wholeHost)) {
+    return { host: wholeHost, wholeHost, isPowerless: false, tagAttribute: 'trusted.vmcg' }
+  }
+  const host = await delegatedHost(wholeHost, path)
+  const isPowerless = host.hierarchies.every(({ controllers }) => controllers.length === 0)
+  return { host, wholeHost, isPowerless, tagAttribute: 'user.vmcg' }
 }
