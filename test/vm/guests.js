@@ -27,8 +27,8 @@ const V2 = ['cgroup-v2']
 const USER = ['delegated-v2']
 
 /** Those that end a life after each of its steps. They are run whole on the host, and here in one guest only. */
-const CAMPAIGNS = /^crash-/
-const NO_CAMPAIGNS = /^(?!crash-)/
+const CAMPAIGNS = /^crash-|-endings$/
+const NO_CAMPAIGNS = /^(?!crash-)(?!.*-endings$)/
 
 /** @type {readonly Guest[]} */
 const GUESTS = [
