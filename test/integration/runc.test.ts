@@ -13,7 +13,7 @@ import { answerAt, type Outcome, refusalOf, whereDifferent } from '../support/co
 import { OciRuntime } from '../support/oci-runtime'
 import { describeWith } from '../support/require'
 import { fieldCases } from '../support/resource-tables'
-import { patience, rounds } from '../support/scale'
+import { patience } from '../support/scale'
 import { DIFFERENCES, type Difference, differencesOf } from './runc-differences'
 
 /** Fixed, so that what CI compares is what was looked at; any other does as well. */
@@ -91,7 +91,7 @@ describeWith(
     it(
       'gives the same knobs for generated documents',
       async () => {
-        const documents = fc.sample(anyDocument({ disks, cpuLists }), { seed: SEED, numRuns: rounds(64) })
+        const documents = fc.sample(anyDocument({ disks, cpuLists }), { seed: SEED, numRuns: 64 })
         const different = []
         const before = applied
         for (const resources of documents) different.push(await disagreements(resources))
@@ -115,7 +115,7 @@ describeWith(
       async () => {
         const pairs = fc.sample(fc.tuple(anyUpdate(cpuLists), anyUpdate(cpuLists)), {
           seed: SEED,
-          numRuns: rounds(24),
+          numRuns: 24,
         })
         const different = []
         const before = applied
