@@ -123,9 +123,8 @@ async function showEnd(sandbox, signal) {
   heading('5. Destroy everything')
   const { moved, removed, unlimited } = await sandbox.destroy({ signal })
   const places = new Set(moved.flatMap(({ to }) => to))
-  say(
-    `gave ${moved.length} threads back to ${[...places].join(' ')}, ${unlimited.length} of them free of a limit`,
-  )
+  say(`gave ${moved.length} threads back, ${unlimited.length} of them free of a limit, to`)
+  for (const place of places) say(`> ${place}`)
   sayRemoved(removed)
 }
 

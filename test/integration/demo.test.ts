@@ -112,12 +112,16 @@ describeWith(
   ['root', 'cgroup-v2', 'unshare'],
   'the demo in a container that was given no controllers',
   () => {
-    const container = directory('cpu', freshPath())
+    // Its parent hands nothing down, whatever others have had the root hand to all of its children.
+    const parent = directory('cpu', freshPath())
+    const container = join(parent, 'container')
 
     beforeEach(() => {
-      mkdirSync(container)
+      mkdirSync(container, { recursive: true })
     })
-    afterEach(() => rmdirSync(container))
+    afterEach(() => {
+      for (const path of [container, parent]) rmdirSync(path)
+    })
 
     it('says that they must be handed down, and leaves nothing', async () => {
       const script = 'mount --bind "$2" /sys/fs/cgroup && exec "$0" "$1"'

@@ -6,7 +6,7 @@
 const { spawn, spawnSync } = require('node:child_process')
 const { existsSync, mkdirSync, openSync, readFileSync, symlinkSync, writeSync } = require('node:fs')
 const { release } = require('node:os')
-const { dirname } = require('node:path')
+const { dirname, join } = require('node:path')
 const { countGtest, countJest } = require('../report')
 const { DISK } = require('../paths')
 const { delegate } = require('./delegate')
@@ -109,12 +109,12 @@ async function main() {
   /** @param {GuestRecord} record */
   const tell = (record) => writeSync(report, `${JSON.stringify(record)}\n`)
 
-  const { modules, jobs } = /** @type {import('../orders').Orders} */ (
+  const { jobs } = /** @type {import('../orders').Orders} */ (
     JSON.parse(readFileSync(`${DISK}/orders/${nameOfBoot()}.json`, 'utf8'))
   )
   say(`booted Linux ${release()} in ${Math.round(Number.parseFloat(readFileSync('/proc/uptime', 'utf8')))} s`)
   addLibraries()
-  spawnSync('modprobe', ['--all', ...modules])
+  spawnSync('sh', [join(__dirname, 'modules.sh')], { stdio: ['ignore', output, output] })
   for (const job of jobs) {
     if (jobs.length > 1) say(`-- ${job.name}`)
     tell(await doJob(job, output))

@@ -1,6 +1,6 @@
 # The shell of `npm run test:vm -- <guest> --shell`, with the host's idea of the terminal's size.
 [ -r /vmcg/terminal ] && stty $(cat /vmcg/terminal)
-modprobe -a vhost_net vhost_vsock dm-mod null_blk loop bfq
+. "$(dirname "$0")/modules.sh"
 cat <<'END'
 
   This checkout is a copy: nothing that you change here stays. A test file:
