@@ -1,4 +1,12 @@
-import { addCounts, countGtest, countJest, formatCounts, formatLeftOut, parseReport } from '../vm/report'
+import {
+  addCounts,
+  countGtest,
+  countJest,
+  formatCounts,
+  formatLeftOut,
+  formatSlowest,
+  parseReport,
+} from '../vm/report'
 
 /** As jest writes it with --json, of three tests: one left out, one skipped, one that ran. */
 const JEST = {
@@ -53,6 +61,15 @@ describe('what guests report', () => {
       'left out for lack of cgroup-v1, kvm: 2',
       'left out for lack of kvm: 2',
     ])
+  })
+
+  test('names the tests that took more than their share of the time', () => {
+    const test = (fullName: string, duration: number | null) => ({ fullName, duration })
+    const quick = Array.from({ length: 49 }, (_, index) => test(`quick ${index}`, 1000))
+    const assertionResults = [...quick, test('left out', null), test('long', 12_340), test('longer', 40_000)]
+    expect(
+      formatSlowest({ testResults: [{ name: '/checkout/test/host.test.ts', assertionResults }] }),
+    ).toEqual(['  40.0 s  host.test.ts: longer', '  12.3 s  host.test.ts: long'])
   })
 
   test('is read as far as it goes when a guest was ended in the middle of a line', () => {

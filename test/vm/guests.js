@@ -26,9 +26,9 @@ const V2 = ['cgroup-v2']
 /** What only the phase of the user has. */
 const USER = ['delegated-v2']
 
-/** Those that end a life after each of its steps. They are run whole on the host, and here in one guest only. */
-const CAMPAIGNS = /^crash-|-endings$/
-const NO_CAMPAIGNS = /^(?!crash-)(?!.*-endings$)/
+/** What is long, such as ending a life after each of its steps. It is run whole on the host, and here in one guest only. */
+const CAMPAIGNS = /^crash-|-endings$|^bench$/
+const NO_CAMPAIGNS = /^(?!crash-|.*-endings$|bench$)/
 
 /** @type {readonly Guest[]} */
 const GUESTS = [

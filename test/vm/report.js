@@ -40,6 +40,28 @@ function countJest(report) {
   }
 }
 
+/** A test of more than this share of all the time is worth a look: a guest is to be done in minutes. */
+const NOTABLE_SHARE = 0.02
+
+/**
+ * @param {unknown} report what jest leaves with --json
+ * @returns {string[]} a line for each test that took notably long, the longest first
+ */
+function formatSlowest(report) {
+  const { testResults } = /** @type {import('@jest/test-result').FormattedTestResults} */ (report)
+  const tests = testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults.map(({ fullName, duration }) => ({
+      text: `${name.replace(/.*[/]/, '')}: ${fullName}`,
+      seconds: (duration ?? 0) / 1000,
+    })),
+  )
+  const all = tests.reduce((sum, { seconds }) => sum + seconds, 0)
+  return tests
+    .filter(({ seconds }) => seconds > all * NOTABLE_SHARE)
+    .sort((a, b) => b.seconds - a.seconds)
+    .map(({ text, seconds }) => `${seconds.toFixed(1).padStart(6)} s  ${text}`)
+}
+
 /**
  * @typedef {{ name: string, testsuite: readonly { result: string, failures?: readonly unknown[] }[] }} GtestSuite
  *
@@ -98,4 +120,4 @@ function formatLeftOut({ leftOut }) {
   return Object.entries(leftOut).map(([what, count]) => `left out for lack of ${what}: ${count}`)
 }
 
-module.exports = { addCounts, countGtest, countJest, formatCounts, formatLeftOut, parseReport }
+module.exports = { addCounts, countGtest, countJest, formatCounts, formatLeftOut, formatSlowest, parseReport }

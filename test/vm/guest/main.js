@@ -7,7 +7,7 @@ const { spawn, spawnSync } = require('node:child_process')
 const { existsSync, mkdirSync, openSync, readFileSync, symlinkSync, writeSync } = require('node:fs')
 const { release } = require('node:os')
 const { dirname, join } = require('node:path')
-const { countGtest, countJest } = require('../report')
+const { countGtest, countJest, formatSlowest } = require('../report')
 const { DISK } = require('../paths')
 const { delegate } = require('./delegate')
 
@@ -74,9 +74,10 @@ function run([program = '', ...args], output, { env, timeoutMs }) {
 /**
  * @param {Job} job
  * @param {number} output
+ * @param {(text: string) => void} say
  * @returns {Promise<GuestRecord>}
  */
-async function doJob(job, output) {
+async function doJob(job, output, say) {
   const { name, before, kind } = job
   const start = performance.now()
   /** @param {import('../report').Counts} counts @param {string} trouble @returns {GuestRecord} */
@@ -97,6 +98,7 @@ async function doJob(job, output) {
   if (!existsSync(report)) return record(NO_COUNTS, trouble || `${kind} left no report`)
   const left = JSON.parse(readFileSync(report, 'utf8'))
   const counts = kind === 'jest' ? countJest(left) : countGtest(left)
+  if (kind === 'jest') for (const line of formatSlowest(left)) say(line)
   // The exit code says what the counts say as well.
   return record(counts, counts.failed > 0 ? '' : trouble)
 }
@@ -117,7 +119,7 @@ async function main() {
   spawnSync('sh', [join(__dirname, 'modules.sh')], { stdio: ['ignore', output, output] })
   for (const job of jobs) {
     if (jobs.length > 1) say(`-- ${job.name}`)
-    tell(await doJob(job, output))
+    tell(await doJob(job, output, say))
   }
   tell({ type: 'end' })
 }
