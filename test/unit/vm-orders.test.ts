@@ -17,7 +17,8 @@ const GUEST: Guest = {
 
 describe('what a guest is told to do', () => {
   test('is each phase with the files that it is for, its environment, and what the boot lacks', () => {
-    const { jobs } = testOrders(GUEST, FILES, [], { VMCG_SCALE: '0.1', VMCG_PATIENCE: '9' })
+    const { orders } = testOrders(GUEST, FILES, ['crash', 'kill'], { VMCG_SCALE: '0.1', VMCG_PATIENCE: '9' })
+    const { jobs } = orders
     expect(jobs.map(({ name, command }) => [name, command.filter((word) => FILES.includes(word))])).toEqual([
       ['first', FILES.slice(1)],
       ['second', FILES.slice(0, 1)],
@@ -35,10 +36,21 @@ describe('what a guest is told to do', () => {
 
   test('is only what the patterns match, and nothing where they match nothing', () => {
     const names = (...patterns: string[]) =>
-      testOrders(GUEST, FILES, patterns, {}).jobs.map(({ name }) => name)
+      testOrders(GUEST, FILES, patterns, {}).orders.jobs.map(({ name }) => name)
     expect(names('kill-v2')).toEqual(['first'])
     expect(names('kill-v2', 'crash')).toEqual(['first', 'second'])
     expect(names('nothing')).toEqual([])
+  })
+
+  test('is all files, many in one, without patterns', () => {
+    const files = Array.from({ length: 25 }, (_, index) => `test/integration/kill-${index}.test.ts`)
+    const { orders, parts } = testOrders(GUEST, files, [], {})
+    const [job] = orders.jobs
+    const paths = parts.map(({ path }) => path)
+    expect(paths).toEqual([1, 2, 3].map((part) => `test/parts/g-first-${part}.test.js`))
+    expect(job?.command.slice(-3)).toEqual(paths)
+    for (const file of files)
+      expect([file, parts.filter(({ text }) => text.includes(`"${file}"`)).length]).toEqual([file, 1])
   })
 
   test('can be a command instead', () => {

@@ -54,7 +54,7 @@ function guestNamed(name) {
 /**
  * @param {Arguments} options
  * @param {Readonly<Record<string, string>>} env
- * @returns {Record<string, string>} the orders of each guest, by the file's path on the disk
+ * @returns {Record<string, string>} the orders of each guest and what they need, by the file's path on the disk
  * @throws {UsageError} where a guest would have nothing to do
  */
 function ordersFor({ guests, patterns, command }, env) {
@@ -65,18 +65,21 @@ function ordersFor({ guests, patterns, command }, env) {
   const hasCore = existsSync(join(ROOT, CORE_TESTS))
   if (isAll && !hasCore) console.log(`without the core's own tests: npm test builds ${CORE_TESTS}`)
   /** @type {Record<string, string>} */
-  const orders = {}
+  const onDisk = {}
   for (const name of guests) {
-    const own =
-      command === undefined ? testOrders(guestNamed(name), files, patterns, env) : commandOrders(command, env)
-    if (own.jobs.length === 0)
+    const { orders, parts } =
+      command === undefined
+        ? testOrders(guestNamed(name), files, patterns, env)
+        : { orders: commandOrders(command, env), parts: [] }
+    if (orders.jobs.length === 0)
       throw new UsageError(
         `no test file of ${name} matches ${patterns.join(' ')}; guests: ${NAMES.join(', ')}`,
       )
-    const jobs = isAll && hasCore ? [coreJob(`${CHECKOUT}/${CORE_TESTS}`), ...own.jobs] : own.jobs
-    orders[`orders/${name}.json`] = JSON.stringify({ ...own, jobs })
+    const jobs = isAll && hasCore ? [coreJob(`${CHECKOUT}/${CORE_TESTS}`), ...orders.jobs] : orders.jobs
+    onDisk[`orders/${name}.json`] = JSON.stringify({ jobs })
+    for (const { path, text } of parts) onDisk[`checkout/${path}`] = text
   }
-  return orders
+  return onDisk
 }
 
 /**

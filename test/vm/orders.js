@@ -1,5 +1,6 @@
 'use strict'
 
+const { partsOf } = require('./parts')
 const { NODE } = require('./paths')
 
 /**
@@ -15,40 +16,42 @@ const { NODE } = require('./paths')
  * @property {number} timeoutMs
  *
  * @typedef {{ jobs: readonly Job[] }} Orders
+ * @typedef {import('./parts').Part} Part
  * @typedef {import('./guests').Guest} Guest
  */
 
 /** Longer than any phase takes; the guest as a whole is bounded as well. */
-const PHASE_TIMEOUT_MS = 40 * 60_000
+const PHASE_TIMEOUT_MS = 20 * 60_000
 
 /**
  * @param {Guest} guest
  * @param {readonly string[]} files the test files that there are, such as `test/integration/demo.test.ts`
- * @param {readonly string[]} patterns empty: all
+ * @param {readonly string[]} patterns empty: all, many in one
  * @param {Readonly<Record<string, string>>} env for every phase
- * @returns {Orders} without the phases that have no file to run
+ * @returns {{ orders: Orders, parts: readonly Part[] }} without the phases that have no file to run; the parts are
+ *   files that the guest's checkout has beside its own
  */
 function testOrders(guest, files, patterns, env) {
   const wanted = files.filter(
     (file) => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern)),
   )
-  const jobs = guest.phases.flatMap((phase) => {
+  const phases = guest.phases.flatMap((phase) => {
     const own = wanted.filter((file) => phase.files.test(nameOf(file)))
     if (own.length === 0) return []
+    const parts = patterns.length === 0 ? partsOf(`${guest.name}-${phase.name}`, own) : []
     const lacks = phase.user === undefined ? guest.lacks : [...guest.lacks, 'root']
-    return [
-      {
-        name: phase.name,
-        before: phase.before ?? [],
-        user: phase.user ?? /** @type {const} */ ('root'),
-        env: { VMCG_REQUIRE: '1', ...env, ...phase.env, VMCG_LACKS: lacks.join(',') },
-        command: jestCommand(own),
-        kind: /** @type {const} */ ('jest'),
-        timeoutMs: PHASE_TIMEOUT_MS,
-      },
-    ]
+    const job = {
+      name: phase.name,
+      before: phase.before ?? [],
+      user: phase.user ?? /** @type {const} */ ('root'),
+      env: { VMCG_REQUIRE: '1', ...env, ...phase.env, VMCG_LACKS: lacks.join(',') },
+      command: jestCommand(patterns.length === 0 ? parts.map(({ path }) => path) : own),
+      kind: /** @type {const} */ ('jest'),
+      timeoutMs: PHASE_TIMEOUT_MS,
+    }
+    return [{ job, parts }]
   })
-  return { jobs }
+  return { orders: { jobs: phases.map(({ job }) => job) }, parts: phases.flatMap(({ parts }) => parts) }
 }
 
 /**
@@ -89,7 +92,7 @@ function coreJob(program) {
 function jestCommand(files) {
   return [
     ...[NODE, 'test/node_modules/jest/bin/jest.js', '--config', 'test/jest.config.js'],
-    ...['--runInBand', '--no-watchman', '--roots', 'test/integration', '--runTestsByPath', ...files],
+    ...['--runInBand', '--no-watchman', '--runTestsByPath', ...files],
   ]
 }
 
