@@ -15,11 +15,12 @@ import { Resident } from '../support/device-cgroup'
 import { anyAccess, isGranted, rules } from '../support/device-rules'
 import { DeviceSession } from '../support/device-session'
 import { describeWith } from '../support/require'
+import { rounds } from '../support/scale'
 import { UNIFIED, UnifiedHome } from '../support/unified-home'
 
 const NULL = ['deny a *:* rwm', 'allow c 1:3 rwm']
 const ZERO = ['deny a *:* rwm', 'allow c 1:5 rwm']
-const UPDATES = 200
+const UPDATES = rounds(200, 20)
 
 const nameOf = (list: readonly string[]) => deviceProgram(deviceState(rules(...list))).name
 

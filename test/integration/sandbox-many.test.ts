@@ -1,18 +1,5 @@
-import { readdirSync } from 'node:fs'
-import { QemuHypervisor } from '../../src/hypervisor/qemu'
-import { Sandbox } from '../../src/sandbox'
 import { Bench, container } from '../support/bench'
-import {
-  CONTROLLERS,
-  cgroupsBelow,
-  everywhere,
-  exists,
-  placeOf,
-  removeCgroups,
-  threadsIn,
-  threadsOf,
-} from '../support/cgroups'
-import { holdings } from '../support/leaks'
+import { CONTROLLERS, cgroupsBelow, everywhere, placeOf, removeCgroups, threadsIn } from '../support/cgroups'
 import { describeWith } from '../support/require'
 import { patience, rounds } from '../support/scale'
 import { hypervisorOf } from '../support/stand-in'
@@ -74,36 +61,5 @@ describeWith(['root', 'cgroups', 'python'], 'two sandboxes under one parent', ()
       expect(report.isChanged).toBe(false)
     }
     for (const tid of vcpusA) expect(placeOf(tid)).toEqual(everywhere(`${bench.parent}/a/vcpu`))
-  })
-})
-
-describeWith(['root', 'cgroups', 'qemu'], '200 lives of a sandbox around one QEMU', () => {
-  test('leave no cgroup, file, descriptor, process, thread or growing memory', async () => {
-    const qemu = await bench.qemu({ iothreads: 1 })
-    const { parent, stateDir } = bench
-    // Not by the bench, which would remember each of them until the end.
-    const live = async () => {
-      const hypervisor = await QemuHypervisor.connect({ socket: qemu.sockets[0], timeoutMs: patience(5000) })
-      const sandbox = await Sandbox.create({ id: 'vm', parent, stateDir, containers: [LIMITS] })
-      await sandbox.attach(hypervisor)
-      expect((await sandbox.apply()).placed).toHaveLength(4)
-      await sandbox.destroy()
-      await sandbox.close()
-    }
-    for (let round = 0; round < rounds(40, 5); round += 1) await live()
-    const before = holdings()
-    for (let round = 0; round < rounds(160, 10); round += 1) await live()
-    const after = holdings()
-
-    const { descriptors, threads, children } = before
-    expect(after).toMatchObject({ descriptors, threads, children })
-    expect(after.jsBytes - before.jsBytes).toBeLessThan(4 * 2 ** 20)
-    expect(after.residentBytes - before.residentBytes).toBeLessThan(48 * 2 ** 20)
-    expect(readdirSync(bench.stateDir)).toEqual([])
-    for (const controller of CONTROLLERS) {
-      expect(exists(`${bench.parent}/vm`, controller)).toBe(false)
-      expect(threadsIn(bench.parent, controller)).toEqual([])
-    }
-    for (const { tid } of threadsOf(qemu.pid)) expect(placeOf(tid)).toEqual(placeOf(process.pid))
   })
 })

@@ -11,6 +11,8 @@ const TOP = [
   ...['binding.gyp', 'CMakeLists.txt', 'biome.json'],
   ...['src', 'dist', 'build', 'build-core', 'native', 'node_modules', 'test'],
   ...['bench', 'docs', 'examples', 'guest', 'tools'],
+  // What tests have compiled on the host, they need not compile in the guest.
+  '.cache/compiled',
 ]
 
 /** What only compilers and linters need, which is half of all. */

@@ -26,9 +26,12 @@ const V2 = ['cgroup-v2']
 /** What only the phase of the user has. */
 const USER = ['delegated-v2']
 
-/** What is long, such as ending a life after each of its steps. It is run whole on the host, and here in one guest only. */
-const CAMPAIGNS = /^crash-|-endings$|^bench$/
-const NO_CAMPAIGNS = /^(?!crash-|.*-endings$|bench$)/
+/**
+ * What is long, such as ending a life after each of its steps, and what the version of cgroups makes no difference to.
+ * It is run whole on the host, and here in one guest only.
+ */
+const CAMPAIGNS = /^(?:crash-.*|.*-endings|lives|bench|addon-workers|wrong-arguments)$/
+const ALL_OTHERS = /^(?!crash-|.*-endings$|lives$|bench$|addon-workers$|wrong-arguments$)/
 
 /** @type {readonly Guest[]} */
 const GUESTS = [
@@ -37,14 +40,14 @@ const GUESTS = [
     shows: 'every controller in a cgroup v1 hierarchy, as on older hosts',
     kernel: ['systemd.unified_cgroup_hierarchy=0', 'systemd.legacy_systemd_cgroup_controller=yes'],
     lacks: [...KERNEL_LACKS, ...V2, ...USER, 'unified'],
-    phases: [{ name: 'root', files: NO_CAMPAIGNS }],
+    phases: [{ name: 'root', files: ALL_OTHERS }],
   },
   {
     name: 'hybrid',
     shows: 'cgroup v1 controllers beside a v2 tree without any; no pressure figures (psi=0)',
     kernel: ['systemd.unified_cgroup_hierarchy=0', 'psi=0'],
     lacks: [...KERNEL_LACKS, ...V2, ...USER],
-    phases: [{ name: 'root', files: NO_CAMPAIGNS }],
+    phases: [{ name: 'root', files: ALL_OTHERS }],
   },
   {
     name: 'v2',
@@ -52,7 +55,7 @@ const GUESTS = [
     kernel: ['psi=1'],
     lacks: [...KERNEL_LACKS, ...V1, ...USER],
     phases: [
-      { name: 'root', files: NO_CAMPAIGNS },
+      { name: 'root', files: ALL_OTHERS },
       { name: 'campaigns', files: CAMPAIGNS },
       {
         name: 'favordynmods',

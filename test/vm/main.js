@@ -17,6 +17,7 @@ const { GUESTS } = require('./guests')
 const { guestImage } = require('./image')
 const { commandOrders, coreJob, testOrders } = require('./orders')
 const { CHECKOUT, ROOT } = require('./paths')
+const { CPUS } = require('./qemu')
 const { addCounts, formatCounts, formatLeftOut } = require('./report')
 
 /**
@@ -120,7 +121,7 @@ async function runAll(options, signal) {
 }
 
 /**
- * As many guests at once as there are CPUs: in each one the tests come one after the other.
+ * As many guests at once as there are CPUs for them: with fewer, each waits for the other's CPUs to let go of locks.
  *
  * @param {Machine} machine
  * @param {Arguments} options
@@ -132,7 +133,8 @@ async function runGuests(machine, { guests, command }) {
     for (let result = waiting.shift(); result !== undefined; result = waiting.shift())
       result.counts = await runGuest(machine, guestNamed(result.name))
   }
-  await Promise.all(Array.from({ length: availableParallelism() }, work))
+  const atOnce = Math.max(1, Math.floor(availableParallelism() / CPUS))
+  await Promise.all(Array.from({ length: atOnce }, work))
   const sum = addCounts(results.map(({ counts }) => counts))
   process.exitCode = sum.failed > 0 ? 1 : 0
   if (command !== undefined) return

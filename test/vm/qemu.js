@@ -16,6 +16,7 @@ const { spawn } = require('node:child_process')
  */
 
 const MEMORY_MIB = 2048
+/** Of each guest. Some tests need two. */
 const CPUS = 2
 
 /**
@@ -94,4 +95,4 @@ function startQemu(args, stdio) {
   return spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...args], { stdio })
 }
 
-module.exports = { bootArguments, probeArguments, startQemu }
+module.exports = { CPUS, bootArguments, probeArguments, startQemu }
