@@ -21,7 +21,7 @@
     'ldflags': ['-pthread'],
     'conditions': [
       ['sanitize!=""', {
-        'cflags': ['-fsanitize=<(sanitize)', '-fno-omit-frame-pointer', '-g'],
+        'cflags': ['-fsanitize=<(sanitize)', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g'],
         'ldflags': ['-fsanitize=<(sanitize)'],
       }],
     ],

@@ -4,26 +4,7 @@
 // then the integration tests, one file at a time, for they measure the same CPUs. With patterns only the tests of
 // jest whose path matches. The last line is the sum.
 
-const { core, jest, types } = require('./check/suites')
-
-/** @typedef {import('./check/suites').Counts} Counts */
-
-/** @param {readonly Counts[]} parts */
-function total(parts) {
-  return parts.reduce(
-    (sum, part) => ({
-      passed: sum.passed + part.passed,
-      failed: sum.failed + part.failed,
-      skipped: sum.skipped + part.skipped,
-    }),
-    { passed: 0, failed: 0, skipped: 0 },
-  )
-}
-
-/** @param {Counts} counts */
-function format({ passed, failed, skipped }) {
-  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
-}
+const { core, format, jest, total, types } = require('./check/suites')
 
 /** @param {readonly string[]} patterns */
 async function main(patterns) {

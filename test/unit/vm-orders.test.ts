@@ -47,7 +47,7 @@ describe('what a guest is told to do', () => {
     const { orders, parts } = testOrders(GUEST, files, [], {})
     const [job] = orders.jobs
     const paths = parts.map(({ path }) => path)
-    expect(paths).toEqual([1, 2, 3].map((part) => `test/parts/g-first-${part}.test.js`))
+    expect(paths).toEqual([1, 2, 3].map((part) => `test/parts/g-first-${part}.test.ts`))
     expect(job?.command.slice(-3)).toEqual(paths)
     for (const file of files)
       expect([file, parts.filter(({ text }) => text.includes(`"${file}"`)).length]).toEqual([file, 1])

@@ -1,19 +1,10 @@
 'use strict'
 
 const { spawnSync } = require('node:child_process')
-const { constants, copyFileSync, cpSync, existsSync, mkdirSync, writeFileSync } = require('node:fs')
+const { copyFileSync, mkdirSync, writeFileSync } = require('node:fs')
 const { dirname, join, relative } = require('node:path')
-const { NODE, DISK, ROOT } = require('./paths')
-
-/** Of the checkout, what the tests read. */
-const TOP = [
-  ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'package.json', 'package-lock.json', 'tsconfig.json'],
-  ...['binding.gyp', 'CMakeLists.txt', 'biome.json'],
-  ...['src', 'dist', 'build', 'build-core', 'native', 'node_modules', 'test'],
-  ...['bench', 'docs', 'examples', 'guest', 'tools'],
-  // What tests have compiled on the host, they need not compile in the guest.
-  '.cache/compiled',
-]
+const { copy, copyCheckout } = require('../../tools/check/copy-checkout')
+const { NODE, DISK } = require('./paths')
 
 /** What only compilers and linters need, which is half of all. */
 const LEFT_OUT = [
@@ -32,10 +23,7 @@ const LEFT_OUT = [
  */
 async function makeDisk(folder, files, run) {
   const stage = join(folder, 'stage')
-  const left = new Set(LEFT_OUT)
-  for (const name of TOP.filter((top) => existsSync(join(ROOT, top)))) {
-    copy(join(ROOT, name), join(stage, 'checkout', name), (path) => !left.has(relative(ROOT, path)))
-  }
+  copyCheckout(join(stage, 'checkout'), LEFT_OUT)
   copy(process.execPath, join(stage, relative(DISK, NODE)))
   for (const library of librariesOf(process.execPath)) {
     const target = join(stage, 'libraries', library)
@@ -50,21 +38,6 @@ async function makeDisk(folder, files, run) {
   // Room for what tests write into the checkout; the file is sparse.
   await run('mke2fs', ['-q', '-t', 'ext4', '-O', '^has_journal', '-m', '0', '-d', stage, disk, '1G'])
   return disk
-}
-
-/**
- * @param {string} from
- * @param {string} to
- * @param {(path: string) => boolean} [filter]
- */
-function copy(from, to, filter = () => true) {
-  cpSync(from, to, {
-    recursive: true,
-    mode: constants.COPYFILE_FICLONE,
-    verbatimSymlinks: true,
-    preserveTimestamps: true,
-    filter,
-  })
 }
 
 /**

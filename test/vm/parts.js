@@ -17,7 +17,7 @@ function partsOf(name, files) {
   const count = Math.ceil(files.length / FILES_IN_A_PART)
   // Neighbours are alike: dealt out, no part gets all the long ones.
   return Array.from({ length: count }, (_, index) => ({
-    path: `test/parts/${name}-${index + 1}.test.js`,
+    path: `test/parts/${name}-${index + 1}.test.ts`,
     text: textOf(files.filter((_file, at) => at % count === index)),
   }))
 }

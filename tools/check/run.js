@@ -9,18 +9,15 @@ const SIGNALS = /** @type {const} */ (['SIGINT', 'SIGTERM'])
  *
  * @param {string} program
  * @param {readonly string[]} args
- * @param {{ cwd: string, quiet?: boolean | undefined }} options `quiet`: what it
- *   prints is only returned
+ * @param {{ cwd: string, quiet?: boolean | undefined, env?: NodeJS.ProcessEnv | undefined }} options `quiet`: what it
+ *   prints is only returned; `env`: instead of this process's
  * @returns {Promise<{ ok: boolean, output: string }>}
  */
-function run(program, args, { cwd, quiet = false }) {
+function run(program, args, { cwd, quiet = false, env = process.env }) {
   return new Promise((resolve) => {
     let output = ''
     const stream = quiet ? 'pipe' : 'inherit'
-    const child = spawn(program, args, {
-      cwd,
-      stdio: ['ignore', stream, stream],
-    })
+    const child = spawn(program, args, { cwd, env, stdio: ['ignore', stream, stream] })
     for (const pipe of [child.stdout, child.stderr]) {
       pipe?.on('data', (chunk) => {
         output += String(chunk)

@@ -7,11 +7,16 @@ const { run } = require('./run')
 
 /**
  * @typedef {{ passed: number, failed: number, skipped: number }} Counts
+ *
+ * @typedef {object} Place where tests are run
+ * @property {string} root this checkout, or a copy
+ * @property {NodeJS.ProcessEnv} env
  */
 
 const ROOT = join(__dirname, '..', '..')
-const CACHE = join(ROOT, '.cache')
-const CORE = join(ROOT, 'build-core')
+
+/** @type {Place} */
+const HERE = { root: ROOT, env: process.env }
 
 /** CI sets this: what cannot be run is then a failure. */
 const REQUIRED = process.env['VMCG_REQUIRE'] === '1'
@@ -40,21 +45,23 @@ async function types(project) {
 /**
  * @param {string} folder below test/
  * @param {readonly string[]} options jest's, and patterns
+ * @param {Place} [place]
  * @returns {Promise<Counts>}
  */
-async function jest(folder, options) {
-  const report = join(CACHE, `jest-${folder}.json`)
-  mkdirSync(CACHE, { recursive: true })
+async function jest(folder, options, { root, env } = HERE) {
+  const cache = join(root, '.cache')
+  const report = join(cache, `jest-${folder}.json`)
+  mkdirSync(cache, { recursive: true })
   rmSync(report, { force: true })
   const { ok } = await run(
     process.execPath,
     [
-      join(ROOT, 'test', 'node_modules', 'jest', 'bin', 'jest.js'),
-      ...['--config', join(ROOT, 'test', 'jest.config.js'), '--roots', join(ROOT, 'test', folder)],
+      join(root, 'test', 'node_modules', 'jest', 'bin', 'jest.js'),
+      ...['--config', join(root, 'test', 'jest.config.js'), '--roots', join(root, 'test', folder)],
       ...['--json', '--outputFile', report, '--passWithNoTests'],
       ...options,
     ],
-    { cwd: ROOT },
+    { cwd: root, env },
   )
   return readJest(report, ok)
 }
@@ -78,17 +85,24 @@ function readJest(report, ok) {
   return counts
 }
 
-/** @returns {Promise<Counts>} the core's own tests, built by CMake in build-core/ */
-async function core() {
+/**
+ * The core's own tests, built by CMake in build-core/.
+ *
+ * @param {readonly string[]} defines for CMake
+ * @param {Place} [place]
+ * @returns {Promise<Counts>}
+ */
+async function core(defines = [], { root, env } = HERE) {
   if (!isOnPath('cmake') || !isOnPath('ctest'))
     return skip('the tests of the native core', 'apt-get install cmake')
   const probe = ['-std=c++20', '-fsyntax-only', '-include', 'gtest/gtest.h', '-x', 'c++', '/dev/null']
   const gtest = await run(process.env['CXX'] ?? 'g++', probe, { cwd: ROOT, quiet: true })
   if (!gtest.ok) return skip('the tests of the native core', 'apt-get install libgtest-dev')
 
+  const build = join(root, 'build-core')
   for (const args of [
-    ['-S', ROOT, '-B', CORE],
-    ['--build', CORE, '--parallel'],
+    ['-S', ROOT, '-B', build, ...defines],
+    ['--build', build, '--parallel'],
   ]) {
     const built = await run('cmake', args, { cwd: ROOT, quiet: true })
     if (!built.ok) {
@@ -96,9 +110,9 @@ async function core() {
       return { passed: 0, failed: 1, skipped: 0 }
     }
   }
-  const report = join(CORE, 'ctest.xml')
-  const args = ['--test-dir', CORE, '--output-on-failure', '--output-junit', report]
-  const { ok } = await run('ctest', args, { cwd: ROOT })
+  const report = join(build, 'ctest.xml')
+  const args = ['--test-dir', build, '--output-on-failure', '--output-junit', report]
+  const { ok } = await run('ctest', args, { cwd: root, env })
   return readJunit(readFileSync(report, 'utf8'), ok)
 }
 
@@ -116,4 +130,24 @@ function readJunit(xml, ok) {
   return { passed: Math.max(0, count('tests') - failed - skipped), failed, skipped }
 }
 
-module.exports = { REQUIRED, ROOT, core, jest, readJunit, skip, types }
+/**
+ * @param {readonly Counts[]} parts
+ * @returns {Counts}
+ */
+function total(parts) {
+  return parts.reduce(
+    (sum, part) => ({
+      passed: sum.passed + part.passed,
+      failed: sum.failed + part.failed,
+      skipped: sum.skipped + part.skipped,
+    }),
+    { passed: 0, failed: 0, skipped: 0 },
+  )
+}
+
+/** @param {Counts} counts */
+function format({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
+}
+
+module.exports = { REQUIRED, ROOT, core, format, jest, readJunit, skip, total, types }
