@@ -5,6 +5,7 @@ import { endStandstill } from './engine/end-standstill'
 import type { StageExecutor } from './engine/execute'
 import { type KillCgroupOptions, killCgroup } from './engine/kill-cgroup'
 import { Roots, type SubmitOptions } from './engine/lane'
+import type { Seat } from './engine/rendezvous'
 import type { Report } from './engine/report'
 import { type IsRealtime, retryNewborn } from './engine/retry-newborn'
 import { settle } from './engine/settle'
@@ -38,6 +39,8 @@ import type { ProcessState, SandboxState } from './state/state-file'
 
 export interface SessionApplyOptions extends SubmitOptions {
   readonly plan?: Plan | undefined
+  /** Where it waits for others before threads are moved. @default it does not */
+  readonly seat?: Seat | undefined
 }
 
 /** What merged resources were merged from. The session only remembers it. */
@@ -161,6 +164,7 @@ export class SandboxSession {
     const execute = retryNewborn(this.#executor(), isRealtime)
     const claimThenExecute: StageExecutor = async (plan, stage, stageOptions) => {
       await this.#claim(plan, stage)
+      if (stage.name === 'placement') await options.seat?.ready()
       const outcomes = await execute(plan, stage, stageOptions)
       await this.#save({ program: rememberedAfter(this.#state.program, outcomes) })
       return outcomes

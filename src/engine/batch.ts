@@ -18,6 +18,13 @@ export interface OpFields {
   readonly isOptional?: boolean
 }
 
+/** A batch as `NativeAddon.submitBatch` takes it. */
+export interface PackedBatch {
+  readonly ops: Int32Array
+  readonly strings: string
+  readonly ids: Int32Array
+}
+
 const NONE = -1
 
 /** Collects operations and packs them for the addon: the wire format of `native.ts`, in one place. */
@@ -57,7 +64,7 @@ export class Batch {
     for (const id of ids) this.#ids.push(id)
   }
 
-  pack(): { readonly ops: Int32Array; readonly strings: string; readonly ids: Int32Array } {
+  pack(): PackedBatch {
     return {
       ops: Int32Array.from(this.#words),
       strings: this.#strings.join('\0'),

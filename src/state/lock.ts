@@ -1,4 +1,4 @@
-import { ftruncateSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
+import { readFileSync, unlinkSync, writeSync } from 'node:fs'
 import { native } from '../engine/native'
 import { pause } from '../engine/pause'
 import { CgroupError, errnoName, errnoText, VmcgError } from '../errors'
@@ -58,7 +58,8 @@ export async function takeLock(path: string, options: LockOptions): Promise<Held
 
 function held(path: string, fd: number): HeldLock {
   try {
-    ftruncateSync(fd)
+    // What a longer pid has left behind the newline does no harm. To truncate the file would: ext4 then writes it out
+    // when it is closed (auto_da_alloc), which takes most of a millisecond.
     writeSync(fd, `${process.pid}\n`, 0)
   } catch (cause) {
     native().closeFd(fd)
