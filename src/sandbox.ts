@@ -356,7 +356,7 @@ export class Sandbox {
   async #settle(wanted: Wanted, from: MergedFrom, options: SessionApplyOptions): Promise<Report> {
     const hypervisor = this.#hypervisor?.hypervisor
     // A plan that was made before would not fit any more.
-    if (options.plan === undefined) await this.#gate.session.rememberKernelThreads(options)
+    if (options.plan === undefined) await this.#gate.session.rememberNewKernelThreads(options)
     return this.#gate.reported(await this.#gate.session.apply(wanted, from, hypervisor, options))
   }
 

@@ -1,5 +1,5 @@
 import type { PackedBatch } from './batch'
-import { native } from './native'
+import { type NativeAddon, native } from './native'
 import { turns } from './turns'
 
 /** A batch on its way to a lane and back. */
@@ -15,18 +15,23 @@ export interface Passage {
  * How much may be with the addon at once, which keeps it as long as a lane is busy; the rest waits here, as the packed
  * batch that it is already. A look at a sandbox takes 5 KB to ask and 4 KB to answer, so this holds some 200 of them.
  */
-const MAX_BYTES = 2 ** 20
+export const MAX_BYTES = 2 ** 20
+
+/** What a port needs of the addon; a test may put something else in its place. */
+export type LaneCalls = Pick<NativeAddon, 'submitBatch' | 'cancelBatch'>
 
 /** This thread's end of a lane: it bounds what is under way, and hands results out one per turn of the event loop. */
 export class LanePort {
   readonly #lane: number
+  readonly #addon: () => LaneCalls
   readonly #waiting = new Set<Passage>()
   readonly #tickets = new Map<Passage, number>()
   #bytesUnderWay = 0
 
   /** @param lane as for `NativeAddon.submitBatch`. */
-  constructor(lane: number) {
+  constructor(lane: number, addon: () => LaneCalls = native) {
     this.#lane = lane
+    this.#addon = addon
   }
 
   /** First come, first served. */
@@ -39,7 +44,7 @@ export class LanePort {
   takeBack(passage: Passage): boolean {
     if (this.#waiting.delete(passage)) return true
     const ticket = this.#tickets.get(passage)
-    if (ticket === undefined || !native().cancelBatch(ticket)) return false
+    if (ticket === undefined || !this.#addon().cancelBatch(ticket)) return false
     this.#arrived(passage)
     return true
   }
@@ -60,7 +65,7 @@ export class LanePort {
         this.#arrived(passage)
         passage.onDone(result)
       })
-    const ticket = native().submitBatch(this.#lane, ops, strings, ids, done)
+    const ticket = this.#addon().submitBatch(this.#lane, ops, strings, ids, done)
     if (ticket < 0) {
       passage.onRefused(-ticket)
       return

@@ -9,10 +9,12 @@ export interface Seat {
 }
 
 /**
- * Who is late by more than this is not waited for: a hypervisor that does not answer, or the lock of another process,
- * must not keep the others. It then pays for a grace period of its own, which takes less.
+ * When nobody comes for so long, the others are not waited for: a hypervisor that does not answer, or the lock of
+ * another process, must not keep everybody. Who is late pays for a grace period of its own, which takes far less. Looked
+ * at in several ticks, since a host that is busy lets a timer go off before what was ready at the same time.
  */
-const PATIENCE_MS = 50
+const TICK_MS = 50
+const QUIET_TICKS = 5
 
 /**
  * Where many sandboxes wait for each other before they migrate threads, so that one burst of the lane, and one grace
@@ -21,7 +23,8 @@ const PATIENCE_MS = 50
 export class Rendezvous {
   readonly #held: (() => void)[] = []
   #missing: number
-  #patience: NodeJS.Timeout | undefined
+  #ticks: NodeJS.Timeout | undefined
+  #quietTicks = 0
   #isOver = false
 
   /** @param count how many seats will be taken. */
@@ -55,16 +58,19 @@ export class Rendezvous {
   }
 
   #look(): void {
+    this.#quietTicks = 0
     if (this.#missing <= 0) this.#goOn()
-    else if (this.#held.length > 0) {
-      this.#patience ??= setTimeout(() => this.#goOn(), PATIENCE_MS)
-      this.#patience.refresh()
-    }
+    else if (!this.#isOver && this.#held.length > 0) this.#ticks ??= setInterval(() => this.#tick(), TICK_MS)
+  }
+
+  #tick(): void {
+    this.#quietTicks += 1
+    if (this.#quietTicks >= QUIET_TICKS) this.#goOn()
   }
 
   #goOn(): void {
     this.#isOver = true
-    clearTimeout(this.#patience)
+    clearInterval(this.#ticks)
     for (const resolve of this.#held.splice(0)) turns.run(resolve)
   }
 }
