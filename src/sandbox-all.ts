@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Report } from './engine/report'
 import type { Sandbox } from './sandbox'
 
@@ -5,6 +6,17 @@ import type { Sandbox } from './sandbox'
 export type AppliedSandbox =
   | { readonly sandbox: Sandbox; readonly report: Report; readonly error?: undefined }
   | { readonly sandbox: Sandbox; readonly report?: undefined; readonly error: unknown }
+
+/**
+ * A signal that goes off with the caller's, for many to listen to: Node warns of a leak when more than ten listen to one
+ * (MaxListenersExceededWarning), and how many may listen to the caller's own is the caller's.
+ */
+export function signalForMany(signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal === undefined) return undefined
+  const forMany = AbortSignal.any([signal])
+  setMaxListeners(0, forMany)
+  return forMany
+}
 
 /**
  * One entry for each place of the list, in its order: a sandbox that is in it twice was applied once.

@@ -18,7 +18,7 @@ import { unappliedFields } from './model/unapplied'
 import { checkPlan } from './plan/checked-plan'
 import { sandboxPaths } from './plan/desired'
 import type { Plan } from './plan/operations'
-import { type AppliedSandbox, appliedSandboxes } from './sandbox-all'
+import { type AppliedSandbox, appliedSandboxes, signalForMany } from './sandbox-all'
 import { type ListedSandbox, type ListOptions, listSandboxes, type UnreadableState } from './sandbox-list'
 import type { Wanted } from './sandbox-look'
 import type {
@@ -139,8 +139,9 @@ export class Sandbox {
       if (!(#gate in Object(sandbox))) throw badArgument(`sandboxes[${index}]`, 'a Sandbox', sandbox)
     }
     options.signal?.throwIfAborted()
-    const ended = await together(new Set(sandboxes), (sandbox, seat) => sandbox.#apply(options, seat))
-    return appliedSandboxes(sandboxes, ended, options.signal)
+    const signal = signalForMany(options.signal)
+    const ended = await together(new Set(sandboxes), (sandbox, seat) => sandbox.#apply({ signal }, seat))
+    return appliedSandboxes(sandboxes, ended, signal)
   }
 
   get id(): string {

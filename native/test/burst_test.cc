@@ -13,6 +13,7 @@ using Errors = std::vector<std::int32_t>;
 
 std::vector<BatchResult> RunTogether(const std::vector<BatchBuilder>& builders) {
   std::vector<const Batch*> batches;
+  batches.reserve(builders.size());
   for (const BatchBuilder& builder : builders) batches.push_back(&builder.batch());
   return RunBurst(batches);
 }
