@@ -17,8 +17,14 @@ const TICK_MS = 50
 const QUIET_TICKS = 5
 
 /**
+ * How many go on in one turn: each has only to hand over what it has planned, some 0.1 ms, and the lane must not run dry
+ * for the 10 ms after which the kernel makes it wait again.
+ */
+const AT_ONCE = 16
+
+/**
  * Where many sandboxes wait for each other before they migrate threads, so that one burst of the lane, and one grace
- * period of the kernel, serve all of them. They go on one per turn of the event loop.
+ * period of the kernel, serve all of them. They go on a few per turn of the event loop.
  */
 export class Rendezvous {
   readonly #held: (() => void)[] = []
@@ -71,6 +77,11 @@ export class Rendezvous {
   #goOn(): void {
     this.#isOver = true
     clearInterval(this.#ticks)
-    for (const resolve of this.#held.splice(0)) turns.run(resolve)
+    while (this.#held.length > 0) {
+      const some = this.#held.splice(0, AT_ONCE)
+      turns.run(() => {
+        for (const resolve of some) resolve()
+      })
+    }
   }
 }
