@@ -60,13 +60,19 @@ export function managedWithoutLifted(
   managed: readonly ManagedKnob[],
   desired: Pick<Desired, 'id' | 'parent' | 'hasLeaf'> & { readonly resources: LinuxResources },
 ): readonly ManagedKnob[] {
-  const asked = { 1: askedOn(1, managed, desired), 2: askedOn(2, managed, desired) }
+  const versions = new Set(managed.map(({ hierarchy }) => versionOfHierarchy(hierarchy)))
+  const asked = new Map([...versions].map((version) => [version, askedOn(version, managed, desired)]))
   return managed.filter(({ hierarchy, path, knob, value }) => {
     if (knob === FREEZER_STATE) return true
     if (isDeviceKnob(knob)) return desired.resources.devices !== undefined
     const version = versionOfHierarchy(hierarchy)
     if (version === 1 && knob.startsWith('cpuset.')) return true
-    return asked[version].get(path)?.has(placeOf({ file: knob, value })) === true
+    return (
+      asked
+        .get(version)
+        ?.get(path)
+        ?.has(placeOf({ file: knob, value })) === true
+    )
   })
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 const ROOT = join(__dirname, '..', '..')
 
-test.each(['README.md', 'docs/cgroup-manager.md'])(
+test.each(['README.md', 'docs/cgroup-manager.md', 'docs/many-sandboxes.md'])(
   'the example in %s compiles against the public API',
   (page) => {
     const [, example] = /```ts\n(.*?)```/s.exec(readFileSync(join(ROOT, page), 'utf8')) ?? []
