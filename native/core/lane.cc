@@ -10,6 +10,13 @@
 #include "batch_run.h"
 
 namespace vmcg {
+namespace {
+
+/** By Lane::Kind; at most 15 characters, as pthread_setname_np has it. */
+constexpr std::array<const char*, Lane::kCount> kThreadNames{"vmcg-lane", "vmcg-lane-slow",
+                                                             "vmcg-lane-read"};
+
+}  // namespace
 
 Result<Lane*> Lane::Get(Kind kind) {
   // Plain data without destructors, so that exit(3) can run while a lane is still at work.
@@ -19,7 +26,7 @@ Result<Lane*> Lane::Get(Kind kind) {
   const std::lock_guard lock(mutex);
   Lane*& lane = lanes[static_cast<std::size_t>(kind)];
   if (lane == nullptr) {
-    const Result<Lane*> made = Make(kind == Kind::kFast ? "vmcg-lane" : "vmcg-lane-slow");
+    const Result<Lane*> made = Make(kThreadNames.at(static_cast<std::size_t>(kind)));
     if (!made.ok()) return made;
     lane = *made;
   }
