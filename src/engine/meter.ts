@@ -94,6 +94,18 @@ export interface MetersReading {
   readonly meters: readonly MeterReading[]
 }
 
+/** A little more than the addon lets descriptors be idle, so that one look finds all of them. */
+const IDLE_MS = 61_000
+
+/** One for each JavaScript thread, begun anew by each reading. */
+let idle: NodeJS.Timeout | undefined
+
+/** The addon closes what is idle whenever it reads; after the last reading somebody has to remind it. */
+function closeOnceIdle(): void {
+  idle ??= setTimeout(() => native().readMeters(new Int32Array(0), 0, () => undefined), IDLE_MS).unref()
+  idle.refresh()
+}
+
 /** A reading that is under way. */
 export interface PendingReading {
   readonly done: Promise<MetersReading>
@@ -109,6 +121,7 @@ export function readMeters(meters: readonly Meter[], groups: number): PendingRea
     ticket = native().readMeters(ids, groups, (result) => resolve(decodeReading(meters, groups, result)))
   })
   opened(ticket, 'readMeters')
+  closeOnceIdle()
   return { done, cancel: () => void native().cancelBatch(ticket) }
 }
 
