@@ -50,6 +50,15 @@ it('loads a module at once where its class is extended', () => {
   expect(run(`import ${JSON.stringify(join(dist, 'child.js'))}`)).toBe('loaded\n')
 })
 
+it('can make objects of imported classes', () => {
+  compile({
+    ...MODULES,
+    'make.js': "import { Base } from './deep/loud'\nexport const make = () => new Base()",
+  })
+  const script = `import { make } from ${JSON.stringify(join(dist, 'make.js'))}; console.log(make().constructor.name)`
+  expect(run(script)).toBe('loaded\nBase\n')
+})
+
 it('leaves modules without imports as they are', () => {
   compile({ 'plain.js': 'export const text = "x_1.y"' })
   expect(run(`import { text } from ${JSON.stringify(join(dist, 'plain.js'))}; console.log(text)`)).toBe(

@@ -37,8 +37,9 @@ function withLazyImports(code) {
     return `let ${name}$; const ${name} = () => (${name}$ ??= require(${specifier}));`
   })
   if (names.length === 0) return code
+  // In brackets for the sake of `new name.Class()`.
   const used = new RegExp(`\\b(${names.join('|')})\\.`, 'g')
-  return withNamedReexports(declared.replace(used, '$1().'))
+  return withNamedReexports(declared.replace(used, '($1()).'))
 }
 
 /** @param {string} folder of compiled modules, which are changed in place */
