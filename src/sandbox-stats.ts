@@ -80,9 +80,8 @@ function ofGroups<Group extends StatsGroup>(
   groups: readonly Group[] | undefined,
 ): StatsOf<Group> {
   if (groups === undefined) return all
-  const members: readonly string[] = groupMembers(groups)
   const stats: Partial<SandboxStats> = Object.fromEntries(
-    Object.entries(all).filter(([name]) => members.includes(name)),
+    groupMembers(groups).map((member) => [member, all[member]]),
   )
   requireMembers(stats, groups)
   return stats

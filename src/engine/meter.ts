@@ -34,7 +34,8 @@ export type MeterReading = readonly (FileReading | undefined)[]
 export class Form {
   readonly id: number
   readonly files: readonly FormFile[]
-  readonly #places: ReadonlyMap<string, number>
+  /** By version and directory, then by the name of the file. */
+  readonly #places = new Map<number, Map<string, number>>()
 
   /** @param rootOf the id of the root at a mount point */
   constructor(files: readonly FormFile[], rootOf: (mountPoint: string) => number) {
@@ -48,15 +49,18 @@ export class Form {
     const strings = files.flatMap(({ file, fields }) => [file, ...fields])
     this.id = opened(native().openForm(Int32Array.from(words), strings.join('\0')), 'openForm')
     this.files = files
-    this.#places = new Map(
-      files.map(({ version, directory, file }, index) => [`${version} ${directory} ${file}`, index]),
-    )
+    for (const [index, { version, directory, file }] of files.entries()) {
+      const key = placeKey(version, directory)
+      const places = this.#places.get(key) ?? new Map<string, number>()
+      this.#places.set(key, places.set(file, index))
+    }
   }
 
   /** How to look up a file's figures in a reading, by its name; undefined where there are none. */
   figuresOf(reading: MeterReading, version: 1 | 2, directory: number): (file: string) => Figures | undefined {
+    const places = this.#places.get(placeKey(version, directory))
     return (file) => {
-      const place = this.#places.get(`${version} ${directory} ${file}`)
+      const place = places?.get(file)
       const read = place === undefined ? undefined : reading[place]
       return read?.errno === 0 ? read.figures : undefined
     }
@@ -158,6 +162,10 @@ function lengthOf({ format, fields }: FigureFile, first: number): number {
     case FigureFormat.LineCount:
       return 1
   }
+}
+
+function placeKey(version: 1 | 2, directory: number): number {
+  return directory * 2 + version - 1
 }
 
 function opened(id: number, syscall: string): number {
