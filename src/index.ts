@@ -27,7 +27,8 @@ export type {
 export { type DetectHostOptions, detectHost, type Host } from './host/detect'
 export { type HypervisorDevicesOptions, hypervisorDevices } from './host/devices'
 export type { CgroupLayout, Hierarchy } from './host/hierarchies'
-export type { RoleStats, SandboxStats } from './host/stats'
+export type { RoleStats, RolesStats, SandboxStats } from './host/stats'
+export type { StatsGroup, StatsMember } from './host/stats-groups'
 export type { Hypervisor, HypervisorCallOptions, HypervisorThreads } from './hypervisor/hypervisor'
 export { QemuHypervisor, type QemuOptions } from './hypervisor/qemu'
 export type { QmpCallOptions } from './hypervisor/qmp-client'
@@ -67,4 +68,5 @@ export type {
   LoadOptions,
   SandboxOptions,
 } from './sandbox-options'
+export type { ReadSandbox, StatsOf, StatsOptions } from './sandbox-stats'
 export type { SandboxThread, ThreadRole } from './sandbox-threads'

@@ -5,19 +5,20 @@ import { endStandstill } from './engine/end-standstill'
 import type { StageExecutor } from './engine/execute'
 import { type KillCgroupOptions, killCgroup } from './engine/kill-cgroup'
 import { Roots, type SubmitOptions } from './engine/lane'
+import type { MeterReading } from './engine/meter'
 import type { Seat } from './engine/rendezvous'
 import type { Report } from './engine/report'
 import { type IsRealtime, retryNewborn } from './engine/retry-newborn'
 import { settle } from './engine/settle'
 import type { CgroupStats } from './host/cgroup-figures'
-import { readCgroupStats } from './host/cgroup-stats'
 import type { Host } from './host/detect'
 import { identifyIn } from './host/identify'
 import { givesKernelThreads, kernelThreadsOf } from './host/kernel-threads'
 import { isSameProcess } from './host/origins'
 import { isRealtimeProcess, isRealtimeThread } from './host/process'
 import { freezingHierarchy } from './host/sandbox-hierarchies'
-import { readStats, type SandboxStats } from './host/stats'
+import { groupBits } from './host/stats-groups'
+import type { StatsMeter } from './host/stats-meter'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import type { DeviceUse } from './model/devices/device-use'
 import { type SandboxPaths, sandboxPaths } from './plan/desired'
@@ -28,11 +29,13 @@ import { planSandbox } from './plan/plan-sandbox'
 import { rememberedAfter, rememberedBefore } from './plan/remembered-program'
 import { FREEZER_STATE, type Standstill } from './plan/stand-still'
 import { drainOf, type TeardownOptions } from './plan/teardown'
+import { readStats, settledValue } from './read-stats'
 import { lookAtSandbox, lookAtTeardown, type Wanted } from './sandbox-look'
 import { listThreads, type SandboxThread } from './sandbox-threads'
 import { destroyed, goesOn, notAttached } from './session-errors'
 import { sessionExecutor } from './session-executor'
 import { withProcess, withThreads } from './session-members'
+import { SessionMeter } from './session-meter'
 import type { HeldLock } from './state/lock'
 import type { SandboxStore } from './state/sandbox-store'
 import type { ProcessState, SandboxState } from './state/state-file'
@@ -60,6 +63,7 @@ export class SandboxSession {
   readonly #store: SandboxStore
   readonly #writeTimeoutMs: number | undefined
   readonly #roots = new Roots()
+  readonly #meter = new SessionMeter()
   #state: SandboxState
 
   constructor(host: Host, store: SandboxStore, state: SandboxState, writeTimeoutMs?: number) {
@@ -220,15 +224,21 @@ export class SandboxSession {
     return listThreads(await lookAtSandbox(this.#context, wanted, hypervisor, options), this.paths)
   }
 
-  stats(options: SubmitOptions): Promise<SandboxStats> {
-    const cpu = this.#host.controller('cpu')
-    if (cpu === undefined) throw new TypeError('a sandbox session without a cpu hierarchy')
-    return readStats(this.#roots, cpu, this.#host.controller('cpuacct'), this.paths, options)
+  /** What reads its figures. */
+  get meter(): StatsMeter {
+    return this.#meter.current(this.#host, this.#roots, this.paths, this.#state)
   }
 
   /** The figures of every controller that the cgroup is in. */
-  figures(options: SubmitOptions): Promise<CgroupStats> {
-    return readCgroupStats(this.#roots, this.#claimed, this.paths.sandbox, options)
+  async figures({ signal }: SubmitOptions): Promise<CgroupStats> {
+    const { meter } = this
+    const source = () => ({
+      meter: meter.meter,
+      stats: (reading: MeterReading) => meter.cgroupStats(reading),
+    })
+    const timeoutMs = Number.POSITIVE_INFINITY
+    const { outcomes } = await readStats([source], { groups: groupBits(), timeoutMs, signal })
+    return settledValue(outcomes[0])
   }
 
   /** Every thread that is in one of our own cgroups, in whatever hierarchy. */
@@ -319,6 +329,7 @@ export class SandboxSession {
   }
 
   close(): void {
+    this.#meter.close()
     this.#roots.close()
   }
 

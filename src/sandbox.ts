@@ -7,7 +7,7 @@ import { together } from './engine/together'
 import { isSameProcess } from './host/origins'
 import { sandboxHierarchies } from './host/sandbox-hierarchies'
 import { sandboxHost } from './host/sandbox-host'
-import type { SandboxStats } from './host/stats'
+import type { StatsGroup } from './host/stats-groups'
 import { checkHypervisor, type Hypervisor } from './hypervisor/hypervisor'
 import { badArgument, checkList, checkText } from './model/argument'
 import { type ContainerConfig, type ContainerResources, containerResources } from './model/container'
@@ -31,6 +31,14 @@ import type {
   SandboxOptions,
 } from './sandbox-options'
 import type { MergedFrom, SessionApplyOptions } from './sandbox-session'
+import {
+  checkStatsOptions,
+  type ReadSandbox,
+  readSandboxes,
+  type StatsOf,
+  type StatsOptions,
+  type StatsSubject,
+} from './sandbox-stats'
 import type { SandboxThread } from './sandbox-threads'
 import { sandboxTree } from './sandbox-tree'
 import { setFrozen } from './session-freezer'
@@ -134,14 +142,40 @@ export class Sandbox {
     options: ActOptions = {},
   ): Promise<readonly AppliedSandbox[]> {
     checkActOptions(options)
-    checkList('sandboxes', sandboxes)
-    for (const [index, sandbox] of sandboxes.entries()) {
-      if (!(#gate in Object(sandbox))) throw badArgument(`sandboxes[${index}]`, 'a Sandbox', sandbox)
-    }
+    Sandbox.#checkAll(sandboxes)
     options.signal?.throwIfAborted()
     const signal = signalForMany(options.signal)
     const ended = await together(new Set(sandboxes), (sandbox, seat) => sandbox.#apply({ signal }, seat))
     return appliedSandboxes(sandboxes, ended, signal)
+  }
+
+  /**
+   * `stats()` for many: read on a thread of their own, by descriptors that stay open from one call to the next as far as
+   * the limit of this process allows (a warning tells where it does not), and are closed a minute after the last call.
+   *
+   * @param options `timeoutMs` is for all of them together.
+   * @returns one entry for each of the list, in its order: `{ sandbox, stats }`, or `{ sandbox, error }` with what
+   *   `stats()` would have thrown: `ERR_VMCG_CLOSED`, `ERR_VMCG_TIMEOUT` for those that were not read in time, the
+   *   kernel's error.
+   * @throws `ERR_VMCG_INVALID_ARGUMENT` for what is no list of sandboxes, and for an option; `signal.reason`.
+   */
+  static async statsAll<Group extends StatsGroup = StatsGroup>(
+    sandboxes: readonly Sandbox[],
+    options: StatsOptions<Group> = {},
+  ): Promise<readonly ReadSandbox<Group>[]> {
+    checkStatsOptions(options)
+    Sandbox.#checkAll(sandboxes)
+    return readSandboxes(
+      sandboxes.map((sandbox) => sandbox.#statsSubject),
+      options,
+    )
+  }
+
+  static #checkAll(sandboxes: readonly Sandbox[]): void {
+    checkList('sandboxes', sandboxes)
+    for (const [index, sandbox] of sandboxes.entries()) {
+      if (!(#gate in Object(sandbox))) throw badArgument(`sandboxes[${index}]`, 'a Sandbox', sandbox)
+    }
   }
 
   get id(): string {
@@ -260,11 +294,20 @@ export class Sandbox {
     })
   }
 
-  /** CPU time and throttling of each role, in microseconds, and the quota in force. */
-  async stats(options: ActOptions = {}): Promise<SandboxStats> {
+  /**
+   * What the sandbox uses: CPU time and throttling of each role, the quota in force, and the figures of every controller
+   * that it is in. Times are microseconds and sizes bytes, on every version.
+   *
+   * @throws `ERR_VMCG_TIMEOUT`; the kernel's error for a file that cannot be read; `ERR_VMCG_INVALID_ARGUMENT`.
+   */
+  async stats<Group extends StatsGroup = StatsGroup>(
+    options: StatsOptions<Group> = {},
+  ): Promise<StatsOf<Group>> {
     this.#gate.refuseClosed()
-    checkActOptions(options)
-    return this.#gate.session.stats(options)
+    checkStatsOptions(options)
+    const [read] = await readSandboxes([this.#statsSubject], options)
+    if (read?.stats === undefined) throw read?.error
+    return read.stats
   }
 
   /** Every thread of the VMM and its helpers, with its role and where it is. */
@@ -336,6 +379,17 @@ export class Sandbox {
 
   [inspect.custom](): string {
     return sandboxTree(this.#gate.session.state, this.paths, this.#gate.isOpen)
+  }
+
+  get #statsSubject(): StatsSubject {
+    return {
+      sandbox: this,
+      log: this.#gate.log,
+      meter: () => {
+        this.#gate.refuseClosed()
+        return this.#gate.session.meter
+      },
+    }
   }
 
   #merged(): Wanted {

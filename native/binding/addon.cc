@@ -13,9 +13,11 @@
 namespace vmcg {
 namespace {
 
+/** One of those that take any batch. */
 std::optional<Lane::Kind> LaneArgument(const Napi::CallbackInfo& info, std::size_t index) {
   const std::optional<std::int32_t> lane = Int32Argument(info, index);
-  if (!lane || *lane < 0 || *lane >= Lane::kCount) return std::nullopt;
+  const bool is_known = lane && *lane >= 0 && *lane <= static_cast<std::int32_t>(Lane::Kind::kSlow);
+  if (!is_known) return std::nullopt;
   return static_cast<Lane::Kind>(*lane);
 }
 
@@ -28,6 +30,11 @@ Addon::Addon(Napi::Env env, Napi::Object exports) : port_(std::make_shared<Batch
                            InstanceMethod<&Addon::CloseRoot>("closeRoot", napi_enumerable),
                            InstanceMethod<&Addon::SubmitBatch>("submitBatch", napi_enumerable),
                            InstanceMethod<&Addon::CancelBatch>("cancelBatch", napi_enumerable),
+                           InstanceMethod<&Addon::OpenForm>("openForm", napi_enumerable),
+                           InstanceMethod<&Addon::CloseForm>("closeForm", napi_enumerable),
+                           InstanceMethod<&Addon::OpenMeter>("openMeter", napi_enumerable),
+                           InstanceMethod<&Addon::CloseMeter>("closeMeter", napi_enumerable),
+                           InstanceMethod<&Addon::ReadMeters>("readMeters", napi_enumerable),
                        });
   DefineDescriptorFunctions(env, exports);
   DefineDeviceFunctions(env, exports);
@@ -65,13 +72,17 @@ Napi::Value Addon::SubmitBatch(const Napi::CallbackInfo& info) {
   const std::optional<Napi::Function> done = FunctionArgument(info, 4);
   if (!kind || !words || !strings || !ids || !done) return NegativeErrno(env, EINVAL);
 
-  Result<Batch> batch = DecodeBatch(*words, *strings, *ids, roots_);
+  return Enqueue(env, *kind, DecodeBatch(*words, *strings, *ids, roots_), *done);
+}
+
+Napi::Value Addon::Enqueue(Napi::Env env, Lane::Kind kind, Result<Batch> batch,
+                           Napi::Function done) {
   if (!batch.ok()) return NegativeErrno(env, batch.error().number);
-  const Result<Lane*> lane = Lane::Get(*kind);
+  const Result<Lane*> lane = Lane::Get(kind);
   if (!lane.ok()) return NegativeErrno(env, lane.error().number);
 
   const std::int64_t ticket = next_ticket_++;
-  pending_.emplace(ticket, PendingBatch{Napi::Persistent(*done), *lane});
+  pending_.emplace(ticket, PendingBatch{Napi::Persistent(done), *lane});
   port_->SetPending(env, true);
   (*lane)->Submit(LaneJob{ticket, std::move(*batch), port_});
   return Napi::Number::New(env, static_cast<double>(ticket));
@@ -88,6 +99,25 @@ Napi::Value Addon::CancelBatch(const Napi::CallbackInfo& info) {
     port_->SetPending(env, !pending_.empty());
   }
   return Napi::Boolean::New(env, is_cancelled);
+}
+
+Napi::Value Addon::OpenForm(const Napi::CallbackInfo& info) {
+  return meters_.OpenForm(info, roots_);
+}
+
+void Addon::CloseForm(const Napi::CallbackInfo& info) { meters_.CloseForm(info); }
+
+Napi::Value Addon::OpenMeter(const Napi::CallbackInfo& info) { return meters_.OpenMeter(info); }
+
+void Addon::CloseMeter(const Napi::CallbackInfo& info) { meters_.CloseMeter(info); }
+
+Napi::Value Addon::ReadMeters(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::optional<std::span<const std::int32_t>> ids = Int32ArrayArgument(info, 0);
+  const std::optional<std::int32_t> groups = Int32Argument(info, 1);
+  const std::optional<Napi::Function> done = FunctionArgument(info, 2);
+  if (!ids || !groups || !done) return NegativeErrno(env, EINVAL);
+  return Enqueue(env, Lane::Kind::kReading, meters_.Reading(*ids, *groups), *done);
 }
 
 void Addon::Receive(Napi::Env env, const FinishedBatch& finished) {

@@ -7,6 +7,7 @@
 #include "../core/batch_codec.h"
 #include "../core/lane.h"
 #include "batch_port.h"
+#include "meter_table.h"
 #include "napi_setup.h"
 
 namespace vmcg {
@@ -30,12 +31,21 @@ class Addon final : public Napi::Addon<Addon>, public BatchReceiver {
   void CloseRoot(const Napi::CallbackInfo& info);
   Napi::Value SubmitBatch(const Napi::CallbackInfo& info);
   Napi::Value CancelBatch(const Napi::CallbackInfo& info);
+  Napi::Value OpenForm(const Napi::CallbackInfo& info);
+  void CloseForm(const Napi::CallbackInfo& info);
+  Napi::Value OpenMeter(const Napi::CallbackInfo& info);
+  void CloseMeter(const Napi::CallbackInfo& info);
+  Napi::Value ReadMeters(const Napi::CallbackInfo& info);
+
+  /** Gives the batch to the lane. → its ticket, or the negative errno */
+  Napi::Value Enqueue(Napi::Env env, Lane::Kind kind, Result<Batch> batch, Napi::Function done);
 
   void Receive(Napi::Env env, const FinishedBatch& finished) override;
   void TearDown();
 
   RootTable roots_;
   std::int32_t next_root_ = 0;
+  MeterTable meters_;
   std::map<std::int64_t, PendingBatch> pending_;
   std::int64_t next_ticket_ = 1;
   std::shared_ptr<BatchPort> port_;

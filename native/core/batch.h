@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "meter.h"
 #include "root.h"
 
 namespace vmcg {
@@ -23,6 +24,8 @@ enum class OpCode : std::int32_t {
   kSetDeviceProgram = 10,
   kRemoveDeviceProgram = 11,
   kListDevicePrograms = 12,
+  /** Of a batch's meters; has no root and no path, and does not come over the wire. */
+  kReadMeters = 13,
 };
 
 struct Operation {
@@ -34,8 +37,8 @@ struct Operation {
   /** Indices into the batch's strings; -1 for what the operation does not need. */
   std::int32_t path;
   std::int32_t value;
-  /** The index of an attribute's name, the switch of kListTasks, or the id of an attached program.
-   */
+  /** The index of an attribute's name, the switch of kListTasks, the id of an attached program,
+   * or the groups of figures that kReadMeters reads. */
   std::int32_t arg;
   /** The range in the batch's ids that kWriteIds writes, or that are kSetDeviceProgram's
    * instructions. */
@@ -48,6 +51,7 @@ struct Batch {
   std::vector<Operation> operations;
   std::vector<std::string> strings;
   std::vector<std::int32_t> ids;
+  std::vector<std::shared_ptr<Meter>> meters;
 };
 
 /** In place of an errno, for what was not tried because its group had stopped. */

@@ -10,6 +10,7 @@
 
 #include "device_programs.h"
 #include "file_io.h"
+#include "meter_reading.h"
 #include "operations.h"
 #include "task_list.h"
 
@@ -105,6 +106,9 @@ class BatchRun {
   }
 
   Result<Done> Execute(const Operation& operation) {
+    if (operation.code == OpCode::kReadMeters) {
+      return ReadMeters(batch_.meters, static_cast<std::uint32_t>(operation.arg), result_.bytes);
+    }
     const Root& root = *operation.root;
     const std::string& path = String(operation.path);
     switch (operation.code) {
@@ -134,6 +138,7 @@ class BatchRun {
         return RemoveDeviceProgram(root, path, static_cast<std::uint32_t>(operation.arg));
       case OpCode::kListDevicePrograms:
         return ListDevicePrograms(root, path, result_.bytes);
+      case OpCode::kReadMeters:
       case OpCode::kWriteIds:
         break;
     }

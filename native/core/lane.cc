@@ -15,6 +15,10 @@
 namespace vmcg {
 namespace {
 
+/** By Lane::Kind; at most 15 characters, as pthread_setname_np has it. */
+constexpr std::array<const char*, Lane::kCount> kThreadNames{"vmcg-lane", "vmcg-lane-slow",
+                                                             "vmcg-lane-read"};
+
 /** Tells each listener once of all that is its own. */
 void Deliver(std::span<const LaneJob> burst, std::vector<BatchResult> results) {
   std::map<std::shared_ptr<BatchListener>, std::vector<FinishedBatch>> finished;
@@ -56,7 +60,7 @@ Result<Lane*> Lane::Make(Kind kind) {
     delete lane;
     return SysError{error, "pthread_create"};
   }
-  pthread_setname_np(thread, kind == Kind::kFast ? "vmcg-lane" : "vmcg-lane-slow");
+  pthread_setname_np(thread, kThreadNames.at(static_cast<std::size_t>(kind)));
   pthread_detach(thread);
   return lane;
 }

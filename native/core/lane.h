@@ -48,8 +48,8 @@ struct LaneJob {
  */
 class Lane {
  public:
-  enum class Kind { kFast, kSlow };
-  static constexpr int kCount = 2;
+  enum class Kind { kFast, kSlow, kReading };
+  static constexpr int kCount = 3;
 
   /** The process's lane of this kind; an error when its thread cannot be made. */
   static Result<Lane*> Get(Kind kind);

@@ -47,7 +47,9 @@ export function kernelExecutor(roots: Roots, deadline: Deadline): StageExecutor 
     const batch = new Batch()
     for (const operation of stage.operations) {
       const { code, path, ...fields } = encode(operation)
-      batch.add(code, roots.id(plan.mounts[operation.hierarchy] ?? ''), path, fields)
+      const mountPoint = plan.mounts[operation.hierarchy] ?? ''
+      const root = code === OpCode.SetDeviceProgram ? roots.ownId(mountPoint) : roots.id(mountPoint)
+      batch.add(code, root, path, fields)
     }
     const blocking = blockingWrites(stage)
     const results =

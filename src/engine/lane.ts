@@ -1,7 +1,9 @@
-import { CgroupError, errnoName, errnoText, VmcgError } from '../errors'
+import { errnoText, VmcgError } from '../errors'
 import { type Batch, decodeResult, type OpResult } from './batch'
 import { LanePort } from './lane-port'
 import { native } from './native'
+
+export { Roots } from './roots'
 
 /** `fast` for what the kernel answers in micro- to milliseconds, `slow` for what can block long. */
 export type Lane = 'fast' | 'slow'
@@ -55,36 +57,4 @@ function malformed({ length }: Batch, errno: number): VmcgError {
     'ERR_VMCG_INVALID_ARGUMENT',
     `the addon refuses a batch of ${length} operations: ${errnoText(errno)}`,
   )
-}
-
-/** Directories that paths are looked up beneath, opened once each: the mount points of hierarchies, and /proc. */
-export class Roots {
-  readonly #ids = new Map<string, number>()
-  #isClosed = false
-
-  /** @throws the kernel's error, with the directory; `ERR_VMCG_CLOSED` after `close()`: nobody would close it again. */
-  id(directory: string): number {
-    if (this.#isClosed) {
-      throw new VmcgError('ERR_VMCG_CLOSED', `${directory} is not opened any more: it was closed meanwhile`)
-    }
-    const known = this.#ids.get(directory)
-    if (known !== undefined) return known
-    const id = native().openRoot(directory)
-    if (id < 0) {
-      throw new CgroupError(errnoName(-id), `cannot open ${directory}: ${errnoText(-id)}`, {
-        errno: id,
-        syscall: 'open',
-        path: directory,
-      })
-    }
-    this.#ids.set(directory, id)
-    return id
-  }
-
-  /** Safe to call twice. */
-  close(): void {
-    this.#isClosed = true
-    for (const id of this.#ids.values()) native().closeRoot(id)
-    this.#ids.clear()
-  }
 }

@@ -27,6 +27,25 @@ export interface NativeAddon {
   ): number
   /** Takes a batch back. → true when it had not started; its `done` is then never called. */
   cancelBatch(ticket: number): boolean
+  /**
+   * What to read of each of many cgroups that are alike: per file the words `[root, directory, format, groups,
+   * fieldCount]`, and in `strings`, joined by NUL, its name and its fields. A field is a name, or `name/divisor`; that
+   * of `Numbers` has no name. → id ≥ 0, −EINVAL for a malformed one, −EBADF for an unknown root.
+   */
+  openForm(words: Int32Array, strings: string): number
+  /** Forgets a form. Its meters go on. Unknown ids are ignored. */
+  closeForm(id: number): void
+  /** The files of a form in `directories`, joined by NUL, relative to the roots. Opens nothing yet. → id ≥ 0, or −errno. */
+  openMeter(form: number, directories: string): number
+  /** Forgets a meter and closes its files. Readings that were submitted with it still finish. Unknown ids are ignored. */
+  closeMeter(id: number): void
+  /**
+   * Reads the files of those `groups` (bits) of each meter on the lane for reading, with descriptors that are kept open
+   * as far as there are enough. `done` is called once, on this thread, with the result of a batch of one operation,
+   * whose bytes are float64: how many descriptors are kept at most; then per meter and file, in order, its errno and,
+   * where that is 0, its figures. → ticket ≥ 1 for `cancelBatch`, −EINVAL, or −EBADF for an unknown meter.
+   */
+  readMeters(meters: Int32Array, groups: number, done: (result: ArrayBuffer) => void): number
   /** Opens (makes, 0600, without following links) a file and takes flock(LOCK_EX|LOCK_NB). → descriptor, or −errno. */
   lockFile(path: string): number
   /** Connects to a unix stream socket, non-blocking and close-on-exec. → descriptor, or −errno. */
@@ -86,6 +105,25 @@ export enum OpCode {
   RemoveDeviceProgram = 11,
   /** Records of PROGRAM_RECORD_BYTES of the device programs of the v2 cgroup `path` itself into the result's bytes. */
   ListDevicePrograms = 12,
+}
+
+/**
+ * How the numbers of a file are laid out, and what comes of it. A number that is missing or is none is NaN, and `max`
+ * is infinity. Integers are divided before they become a double, rounding towards zero.
+ */
+export enum FigureFormat {
+  /** Numbers between spaces and newlines → how many, then each. */
+  Numbers = 1,
+  /** Lines of a name and a number; the name ends at the last space → one number per field. */
+  Fields = 2,
+  /** Lines such as `some avg10=0.00 total=5`; a field is named `some avg10` → one number per field. */
+  Pairs = 3,
+  /** Lines such as `8:0 Read 4096` → how many devices, then of each major, minor, and one number per field. */
+  LineDevices = 4,
+  /** Lines such as `8:0 rbytes=4096 wbytes=0` → as LineDevices. */
+  PairDevices = 5,
+  /** → how many lines. The file is opened afresh each time. */
+  LineCount = 6,
 }
 
 /** Flag in an operation's first word: a failure of this operation does not stop its group. */

@@ -1,68 +1,40 @@
-import { Batch, resultText } from '../engine/batch'
-import { cgroupFile, fileError, isGone } from '../engine/cgroup-tree'
-import { type Roots, type SubmitOptions, submit } from '../engine/lane'
-import { OpCode } from '../engine/native'
+import { fileError, isGone } from '../engine/cgroup-tree'
+import type { Form, FormFile, MeterReading } from '../engine/meter'
 import { CgroupError } from '../errors'
 import type { CgroupStats } from './cgroup-figures'
 import { figuresV1, filesV1 } from './cgroup-stats-v1'
 import { figuresV2, filesV2 } from './cgroup-stats-v2'
 import type { Hierarchy } from './hierarchies'
-import { hugePageSizes } from './huge-pages'
+import { groupBits } from './stats-groups'
 
-export interface CgroupStatsOptions extends SubmitOptions {
-  /** Sizes of huge pages, as the kernel names them. Default: those of this host. */
-  readonly hugePageSizes?: readonly string[] | undefined
-}
+/** The directory of a form that the figures of a cgroup as a whole are read from. */
+export const WHOLE = 0
 
 const EOPNOTSUPP = 95
 
-/**
- * Reads what a cgroup uses, in one batch: the figures of different controllers are as close to one moment as can be.
- * Each comes from the hierarchy that has its controller; CPU time, which v2 tells without one, from v1 where that has
- * it. What the kernel has no figure for is null.
- *
- * @param hierarchies those that the cgroup's processes are in.
- * @param path Below the mount points.
- * @throws `ENOENT` when the cgroup is in none of the hierarchies; the kernel's error for a file that cannot be read.
- */
-export async function readCgroupStats(
-  roots: Roots,
+/** The files that tell what a cgroup uses, in those of the hierarchies that tell it. */
+export function wholeFiles(
   hierarchies: readonly Hierarchy[],
-  path: string,
-  options: CgroupStatsOptions = {},
-): Promise<CgroupStats> {
-  const hasHugetlb = hierarchies.some(({ controllers }) => controllers.includes('hugetlb'))
-  const pageSizes = hasHugetlb ? (options.hugePageSizes ?? hugePageSizes()) : []
-  const files = hierarchies.flatMap((hierarchy) =>
-    (hierarchy.version === 1 ? filesV1 : filesV2)(hierarchy.controllers, pageSizes).map((file) => ({
-      hierarchy,
-      file,
+  pageSizes: readonly string[],
+): readonly FormFile[] {
+  return hierarchies.flatMap(({ version, controllers, mountPoint }) =>
+    (version === 1 ? filesV1 : filesV2)(controllers, pageSizes).map(({ group, file }) => ({
+      ...file,
+      version,
+      mountPoint,
+      directory: WHOLE,
+      groups: groupBits([group]),
     })),
-  )
-  const batch = new Batch()
-  for (const { hierarchy, file } of files) {
-    batch.nextGroup()
-    batch.add(OpCode.Read, roots.id(hierarchy.mountPoint), cgroupFile(path, file))
-  }
-  const results = await submit(batch, options)
-  const texts = { 1: new Map<string, string>(), 2: new Map<string, string>() }
-  for (const [index, { hierarchy, file }] of files.entries()) {
-    const result = results[index]
-    // EOPNOTSUPP: accounting that the kernel was told to do without, such as pressure under psi=0.
-    if (result === undefined || isGone(result.errno) || result.errno === EOPNOTSUPP) continue
-    if (result.errno !== 0) {
-      throw fileError('read', `${hierarchy.mountPoint}${path}/${file}`, result.errno)
-    }
-    texts[hierarchy.version].set(file, resultText(result).trimEnd())
-  }
-  if (texts[1].size + texts[2].size === 0 && files.length > 0) throw notThere(hierarchies, path)
-  return together(
-    figuresV1((file) => texts[1].get(file), pageSizes),
-    figuresV2((file) => texts[2].get(file), pageSizes),
   )
 }
 
-function together(v1: CgroupStats, v2: CgroupStats): CgroupStats {
+/**
+ * What a cgroup uses. Each figure comes from the hierarchy that has its controller; CPU time, which v2 tells without
+ * one, from v1 where that has it. What the kernel has no figure for is null, and so is what was not read.
+ */
+export function wholeStats(form: Form, reading: MeterReading, pageSizes: readonly string[]): CgroupStats {
+  const v1 = figuresV1(form.figuresOf(reading, 1, WHOLE), pageSizes)
+  const v2 = figuresV2(form.figuresOf(reading, 2, WHOLE), pageSizes)
   return {
     cpu: v1.cpu ?? v2.cpu,
     throttling: v1.throttling ?? v2.throttling,
@@ -75,9 +47,26 @@ function together(v1: CgroupStats, v2: CgroupStats): CgroupStats {
   }
 }
 
-function notThere(hierarchies: readonly Hierarchy[], path: string): CgroupError {
+/**
+ * Refuses a reading of which the kernel denied a part. A cgroup or file that is not there is none: its figures are.
+ *
+ * @param paths of the form's directories, below the mount points.
+ * @throws the kernel's error for a file that cannot be read.
+ */
+export function requireRead(form: Form, reading: MeterReading, paths: readonly string[]): void {
+  for (const [index, { mountPoint, directory, file }] of form.files.entries()) {
+    const errno = reading[index]?.errno ?? 0
+    // EOPNOTSUPP: accounting that the kernel was told to do without, such as pressure under psi=0.
+    if (errno === 0 || isGone(errno) || errno === EOPNOTSUPP) continue
+    throw fileError('read', `${mountPoint}${paths[directory] ?? ''}/${file}`, errno)
+  }
+}
+
+/** @throws `ENOENT` when nothing of the cgroup could be read in any of the hierarchies. */
+export function requirePresent(reading: MeterReading, hierarchies: readonly Hierarchy[], path: string): void {
+  if (reading.length === 0 || reading.some((file) => file?.errno === 0)) return
   const directories = hierarchies.map(({ mountPoint }) => `${mountPoint}${path}`)
-  return new CgroupError('ENOENT', `the cgroup ${path} is in none of the hierarchies`, {
+  throw new CgroupError('ENOENT', `the cgroup ${path} is in none of the hierarchies`, {
     errno: -2,
     syscall: 'openat2',
     path: directories[0],

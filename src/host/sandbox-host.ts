@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { TagAttribute } from '../plan/operations'
 import { detectHost, type Host } from './detect'
 import { delegatedHost, rootless } from './rootless'
@@ -24,11 +25,25 @@ export interface SandboxHost {
  * @throws as `detectHost()` and {@link delegatedHost}.
  */
 export async function sandboxHost(path: string): Promise<SandboxHost> {
-  const wholeHost = detectHost()
+  const wholeHost = currentHost()
   if (!rootless(wholeHost)) {
     return { host: wholeHost, wholeHost, isPowerless: false, tagAttribute: 'trusted.vmcg' }
   }
   const host = await delegatedHost(wholeHost, path)
   const isPowerless = host.hierarchies.every(({ controllers }) => controllers.length === 0)
   return { host, wholeHost, isPowerless, tagAttribute: 'user.vmcg' }
+}
+
+let latest: Host | undefined
+
+/** The host as it is now; the object of the last look where that saw the same, so that all sandboxes have one. */
+function currentHost(): Host {
+  const now = detectHost()
+  if (latest === undefined || !isDeepStrictEqual(seenOn(now), seenOn(latest))) latest = now
+  return latest
+}
+
+/** All of it that can be compared. */
+function seenOn({ controller: _, ...seen }: Host): Omit<Host, 'controller'> {
+  return seen
 }

@@ -1,96 +1,118 @@
+import type { FigureFile, Figures } from '../engine/meter'
+import { FigureFormat } from '../engine/native'
 import type { BlockDeviceStats, CpuStats, MemoryParts, ThrottlingStats } from './cgroup-figures'
-import { keyedNumbers, numberOrNull } from './stat-text'
-
-/** Microseconds of a count of nanoseconds, rounded down. Through BigInt: 104 days of CPU time are beyond 2^53 ns. */
-export function nanosecondsToUs(text: string): number {
-  return Number(BigInt(text) / 1000n)
-}
+import { deviceRows, fieldsFile, numberOf, numbersFile, orNull, orZero } from './figure-file'
 
 /** USER_HZ is 100 on every architecture that Node runs on (include/asm-generic/param.h). */
 const US_PER_TICK = 10_000
+const NS_PER_US = 1000
 
-/** The text of `cpu.stat`. Times are in ns. Source: kernel/sched/core.c, cpu_cfs_stat_show. */
-export function parseThrottling(text: string): ThrottlingStats {
-  const field = keyedNumbers(text)
-  const burstNs = field('burst_time')
+/** Times are in ns. Source: kernel/sched/core.c, cpu_cfs_stat_show. */
+export const CPU_STAT = fieldsFile('cpu.stat', [
+  'nr_periods',
+  'nr_throttled',
+  `throttled_time/${NS_PER_US}`,
+  'nr_bursts',
+  `burst_time/${NS_PER_US}`,
+])
+
+export function throttlingV1(stat: Figures): ThrottlingStats {
   return {
-    periods: Number(field('nr_periods') ?? 0),
-    throttledPeriods: Number(field('nr_throttled') ?? 0),
-    throttledUs: nanosecondsToUs(field('throttled_time') ?? '0'),
-    bursts: numberOrNull(field('nr_bursts')),
-    burstUs: burstNs === undefined ? null : nanosecondsToUs(burstNs),
+    periods: orZero(stat[0]),
+    throttledPeriods: orZero(stat[1]),
+    throttledUs: orZero(stat[2]),
+    bursts: orNull(stat[3]),
+    burstUs: orNull(stat[4]),
+  }
+}
+
+/** ns, and one for each possible CPU. Source: kernel, Documentation/admin-guide/cgroup-v1/cpuacct.rst. */
+export const CPUACCT_USAGE = numbersFile('cpuacct.usage', NS_PER_US)
+export const CPUACCT_PER_CPU = numbersFile('cpuacct.usage_percpu', NS_PER_US)
+/** In ticks of USER_HZ. Source: as before. */
+export const CPUACCT_STAT = fieldsFile('cpuacct.stat', ['user', 'system'])
+
+export function cpuStatsV1(usage: Figures, stat: Figures, perCpu: Figures): CpuStats {
+  return {
+    usageUs: numberOf(usage),
+    userUs: orZero(stat[0]) * US_PER_TICK,
+    systemUs: orZero(stat[1]) * US_PER_TICK,
+    perCpuUs: Array.from(perCpu).slice(1),
   }
 }
 
 /**
- * The texts of `cpuacct.usage` (ns), `cpuacct.stat` (ticks of USER_HZ) and `cpuacct.usage_percpu` (ns, one for each
- * possible CPU). Source: kernel, Documentation/admin-guide/cgroup-v1/cpuacct.rst.
- */
-export function parseCpuStats(usage: string, stat: string, perCpu: string): CpuStats {
-  const field = keyedNumbers(stat)
-  return {
-    usageUs: nanosecondsToUs(usage),
-    userUs: Number(field('user') ?? 0) * US_PER_TICK,
-    systemUs: Number(field('system') ?? 0) * US_PER_TICK,
-    perCpuUs: perCpu
-      .split(' ')
-      .filter((word) => word !== '')
-      .map(nanosecondsToUs),
-  }
-}
-
-/**
- * The text of `memory.stat`: of its fields those that begin with `total_`, which count what is below as well.
+ * Those that begin with `total_` count what is below as well.
  * Source: kernel, Documentation/admin-guide/cgroup-v1/memory.rst, section 5.2.
  */
-export function parseMemoryParts(text: string): MemoryParts {
-  const field = keyedNumbers(text)
-  const total = (name: string): number => Number(field(`total_${name}`) ?? 0)
+export const MEMORY_STAT = fieldsFile('memory.stat', [
+  'total_cache',
+  'total_rss',
+  'total_rss_huge',
+  'total_shmem',
+  'total_mapped_file',
+  'total_dirty',
+  'total_writeback',
+  'total_pgfault',
+  'total_pgmajfault',
+  'total_swap',
+  'total_inactive_anon',
+  'total_active_anon',
+  'total_inactive_file',
+  'total_active_file',
+  'total_unevictable',
+])
+
+export function memoryPartsV1(stat: Figures): MemoryParts {
   return {
-    cacheBytes: total('cache'),
-    rssBytes: total('rss'),
-    rssHugeBytes: total('rss_huge'),
-    shmemBytes: numberOrNull(field('total_shmem')),
-    mappedFileBytes: total('mapped_file'),
-    dirtyBytes: total('dirty'),
-    writebackBytes: total('writeback'),
-    swapBytes: numberOrNull(field('total_swap')),
-    inactiveAnonBytes: total('inactive_anon'),
-    activeAnonBytes: total('active_anon'),
-    inactiveFileBytes: total('inactive_file'),
-    activeFileBytes: total('active_file'),
-    unevictableBytes: total('unevictable'),
-    pageFaults: total('pgfault'),
-    majorPageFaults: total('pgmajfault'),
+    cacheBytes: orZero(stat[0]),
+    rssBytes: orZero(stat[1]),
+    rssHugeBytes: orZero(stat[2]),
+    shmemBytes: orNull(stat[3]),
+    mappedFileBytes: orZero(stat[4]),
+    dirtyBytes: orZero(stat[5]),
+    writebackBytes: orZero(stat[6]),
+    swapBytes: orNull(stat[9]),
+    inactiveAnonBytes: orZero(stat[10]),
+    activeAnonBytes: orZero(stat[11]),
+    inactiveFileBytes: orZero(stat[12]),
+    activeFileBytes: orZero(stat[13]),
+    unevictableBytes: orZero(stat[14]),
+    pageFaults: orZero(stat[7]),
+    majorPageFaults: orZero(stat[8]),
   }
 }
 
-/** The number behind `oom_kill` of `memory.oom_control`; null before Linux 4.13. Source: mm/memcontrol-v1.c. */
-export function parseOomKills(text: string): number | null {
-  return numberOrNull(keyedNumbers(text)('oom_kill'))
+/** Has `oom_kill` since Linux 4.13. Source: mm/memcontrol-v1.c. */
+export const OOM_CONTROL = fieldsFile('memory.oom_control', ['oom_kill'])
+
+export function oomKillsV1(control: Figures | undefined): number | null {
+  return orNull(control?.[0])
 }
 
 /**
- * The texts of `blkio.throttle.io_service_bytes` and `io_serviced`, or their `_recursive` twins: lines such as
- * `8:0 Read 4096`, and a sum over all devices, which is left out. Source: kernel,
- * Documentation/admin-guide/cgroup-v1/blkio-controller.rst.
- *
- * @returns One entry for each device, by number.
+ * Lines such as `8:0 Read 4096`, and a sum over all devices, which is left out. Those of `_recursive` count what is
+ * below as well. Source: kernel, Documentation/admin-guide/cgroup-v1/blkio-controller.rst.
  */
-export function parseBlockDevices(serviceBytes: string, serviced: string): readonly BlockDeviceStats[] {
-  const [bytes, ops] = [keyedNumbers(serviceBytes), keyedNumbers(serviced)]
-  const devices = new Set(`${serviceBytes}\n${serviced}`.match(/^\d+:\d+/gm) ?? [])
-  return [...devices]
-    .map((device) => {
-      const [major = 0, minor = 0] = device.split(':').map(Number)
-      return {
-        major,
-        minor,
-        readBytes: Number(bytes(`${device} Read`) ?? 0),
-        writeBytes: Number(bytes(`${device} Write`) ?? 0),
-        readOps: Number(ops(`${device} Read`) ?? 0),
-        writeOps: Number(ops(`${device} Write`) ?? 0),
-      }
-    })
-    .sort((a, b) => a.major - b.major || a.minor - b.minor)
+function devicesFile(file: string): FigureFile {
+  return { file, format: FigureFormat.LineDevices, fields: ['Read', 'Write'] }
+}
+
+export const IO_BYTES = devicesFile('blkio.throttle.io_service_bytes')
+export const IO_BYTES_RECURSIVE = devicesFile('blkio.throttle.io_service_bytes_recursive')
+export const IO_OPS = devicesFile('blkio.throttle.io_serviced')
+export const IO_OPS_RECURSIVE = devicesFile('blkio.throttle.io_serviced_recursive')
+
+/** @returns One entry for each device of either, by number. */
+export function blockDevicesV1(bytes: Figures, ops: Figures): readonly BlockDeviceStats[] {
+  const devices = new Map<string, BlockDeviceStats>()
+  for (const { major, minor, figure } of deviceRows(bytes, 2)) {
+    const moved = { readBytes: figure(0), writeBytes: figure(1), readOps: 0, writeOps: 0 }
+    devices.set(`${major}:${minor}`, { major, minor, ...moved })
+  }
+  for (const { major, minor, figure } of deviceRows(ops, 2)) {
+    const device = devices.get(`${major}:${minor}`) ?? { major, minor, readBytes: 0, writeBytes: 0 }
+    devices.set(`${major}:${minor}`, { ...device, readOps: figure(0), writeOps: figure(1) })
+  }
+  return [...devices.values()].sort((a, b) => a.major - b.major || a.minor - b.minor)
 }

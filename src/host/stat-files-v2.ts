@@ -1,3 +1,5 @@
+import type { FigureFile, Figures } from '../engine/meter'
+import { FigureFormat } from '../engine/native'
 import type {
   BlockDeviceStats,
   CpuStats,
@@ -7,137 +9,161 @@ import type {
   Stall,
   ThrottlingStats,
 } from './cgroup-figures'
-import { keyedNumbers, numberOrNull, parseMax } from './stat-text'
+import { deviceRows, fieldsFile, limitOf, numbersFile, orNull, orZero } from './figure-file'
 
 // All of it: kernel, Documentation/admin-guide/cgroup-v2.rst. Times are in microseconds.
 
-/** The text of `cpu.stat`, which has these fields in every cgroup, with or without the cpu controller. */
-export function parseCpuStats(text: string): CpuStats {
-  const field = keyedNumbers(text)
-  return {
-    usageUs: Number(field('usage_usec') ?? 0),
-    userUs: Number(field('user_usec') ?? 0),
-    systemUs: Number(field('system_usec') ?? 0),
-    perCpuUs: null,
-  }
+/** The first three are in every cgroup, the others come with the cpu controller. */
+export const CPU_STAT = fieldsFile('cpu.stat', [
+  'usage_usec',
+  'user_usec',
+  'system_usec',
+  'nr_periods',
+  'nr_throttled',
+  'throttled_usec',
+  'nr_bursts',
+  'burst_usec',
+])
+
+export function cpuStatsV2(stat: Figures): CpuStats {
+  return { usageUs: orZero(stat[0]), userUs: orZero(stat[1]), systemUs: orZero(stat[2]), perCpuUs: null }
 }
 
 /** True for a `cpu.stat` of a cgroup that has the cpu controller. */
-export function tellsThrottling(text: string): boolean {
-  return keyedNumbers(text)('nr_periods') !== undefined
+export function tellsThrottling(stat: Figures): boolean {
+  return orNull(stat[3]) !== null
 }
 
-/** The fields of `cpu.stat` that come with the cpu controller; zeros without it. */
-export function parseThrottling(text: string): ThrottlingStats {
-  const field = keyedNumbers(text)
+/** Zeros without the cpu controller. */
+export function throttlingV2(stat: Figures): ThrottlingStats {
   return {
-    periods: Number(field('nr_periods') ?? 0),
-    throttledPeriods: Number(field('nr_throttled') ?? 0),
-    throttledUs: Number(field('throttled_usec') ?? 0),
-    bursts: numberOrNull(field('nr_bursts')),
-    burstUs: numberOrNull(field('burst_usec')),
+    periods: orZero(stat[3]),
+    throttledPeriods: orZero(stat[4]),
+    throttledUs: orZero(stat[5]),
+    bursts: orNull(stat[6]),
+    burstUs: orNull(stat[7]),
   }
 }
 
-/** The text of `cpu.max`: a quota, or `max`, and its period. */
-export function parseCpuMax(text: string): {
+/** A quota, or `max`, and its period. */
+export const CPU_MAX = numbersFile('cpu.max')
+
+export function cpuMaxV2(max: Figures | undefined): {
   /** null: no limit. */
   readonly quotaUs: number | null
   readonly periodUs: number
 } {
-  const [quota = 'max', period] = text.split(' ')
-  return { quotaUs: parseMax(quota), periodUs: Number(period ?? 0) }
+  return { quotaUs: limitOf(max?.[1]), periodUs: orZero(max?.[2]) }
 }
 
+export const MEMORY_STAT = fieldsFile('memory.stat', [
+  'anon',
+  'file',
+  'shmem',
+  'file_mapped',
+  'file_dirty',
+  'file_writeback',
+  'anon_thp',
+  'inactive_anon',
+  'active_anon',
+  'inactive_file',
+  'active_file',
+  'unevictable',
+  'pgfault',
+  'pgmajfault',
+])
+
 /**
- * The text of `memory.stat`, in the words of v1: `cache` and `rss` are what v2 calls `file` and `anon`.
+ * In the words of v1: `cache` and `rss` are what v2 calls `file` and `anon`.
  *
- * @param swapBytes what `memory.swap.current` says; the file itself has no figure of it.
+ * @param swapBytes what `memory.swap.current` says; `memory.stat` itself has no figure of it.
  */
-export function parseMemoryParts(text: string, swapBytes: number | null): MemoryParts {
-  const field = keyedNumbers(text)
-  const number = (name: string): number => Number(field(name) ?? 0)
+export function memoryPartsV2(stat: Figures, swapBytes: number | null): MemoryParts {
   return {
-    cacheBytes: number('file'),
-    rssBytes: number('anon'),
-    rssHugeBytes: number('anon_thp'),
-    shmemBytes: numberOrNull(field('shmem')),
-    mappedFileBytes: number('file_mapped'),
-    dirtyBytes: number('file_dirty'),
-    writebackBytes: number('file_writeback'),
+    cacheBytes: orZero(stat[1]),
+    rssBytes: orZero(stat[0]),
+    rssHugeBytes: orZero(stat[6]),
+    shmemBytes: orNull(stat[2]),
+    mappedFileBytes: orZero(stat[3]),
+    dirtyBytes: orZero(stat[4]),
+    writebackBytes: orZero(stat[5]),
     swapBytes,
-    inactiveAnonBytes: number('inactive_anon'),
-    activeAnonBytes: number('active_anon'),
-    inactiveFileBytes: number('inactive_file'),
-    activeFileBytes: number('active_file'),
-    unevictableBytes: number('unevictable'),
-    pageFaults: number('pgfault'),
-    majorPageFaults: number('pgmajfault'),
+    inactiveAnonBytes: orZero(stat[7]),
+    activeAnonBytes: orZero(stat[8]),
+    inactiveFileBytes: orZero(stat[9]),
+    activeFileBytes: orZero(stat[10]),
+    unevictableBytes: orZero(stat[11]),
+    pageFaults: orZero(stat[12]),
+    majorPageFaults: orZero(stat[13]),
   }
 }
 
-/** The text of `memory.events` or `memory.events.local`. */
-export function parseMemoryEvents(text: string): MemoryEvents {
-  const field = keyedNumbers(text)
-  const number = (name: string): number => Number(field(name) ?? 0)
+/** `memory.events` or `memory.events.local`. */
+export function memoryEventsFile(file: string): FigureFile {
+  return fieldsFile(file, ['low', 'high', 'max', 'oom', 'oom_kill', 'oom_group_kill'])
+}
+
+export function memoryEventsV2(events: Figures): MemoryEvents {
   return {
-    low: number('low'),
-    high: number('high'),
-    max: number('max'),
-    oom: number('oom'),
-    oomKill: number('oom_kill'),
-    oomGroupKill: number('oom_group_kill'),
+    low: orZero(events[0]),
+    high: orZero(events[1]),
+    max: orZero(events[2]),
+    oom: orZero(events[3]),
+    oomKill: orZero(events[4]),
+    oomGroupKill: orZero(events[5]),
   }
 }
 
-/** How often a limit was run into, by the text of `memory.swap.events` or `hugetlb.<size>.events`. */
-export function parseMaxEvents(text: string): number {
-  return Number(keyedNumbers(text)('max') ?? 0)
+/** How often a limit was run into: `memory.swap.events` or `hugetlb.<size>.events`. */
+export function maxEventsFile(file: string): FigureFile {
+  return fieldsFile(file, ['max'])
 }
 
-/** The device that comes last, and its figures. Some kernels put devices without figures before it on the same line. */
-const IO_LINE = /(\d+):(\d+)((?: [\w.]+=\S+)+)\s*$/
+/** Lines such as `8:0 rbytes=4096 wbytes=0 rios=1 wios=0 dbytes=0 dios=0`. */
+export const IO_STAT: FigureFile = {
+  file: 'io.stat',
+  format: FigureFormat.PairDevices,
+  fields: ['rbytes', 'wbytes', 'rios', 'wios'],
+}
 
-/**
- * The text of `io.stat`: lines such as `8:0 rbytes=4096 wbytes=0 rios=1 wios=0 dbytes=0 dios=0`.
- *
- * @returns One entry for each device, by number.
- */
-export function parseIoStat(text: string): readonly BlockDeviceStats[] {
-  return text
-    .split('\n')
-    .flatMap((line) => {
-      const [, major, minor, figures] = IO_LINE.exec(line) ?? []
-      if (figures === undefined) return []
-      const number = (name: string) => Number(new RegExp(` ${name}=(\\d+)`).exec(figures)?.[1] ?? 0)
-      return [
-        {
-          major: Number(major),
-          minor: Number(minor),
-          readBytes: number('rbytes'),
-          writeBytes: number('wbytes'),
-          readOps: number('rios'),
-          writeOps: number('wios'),
-        },
-      ]
-    })
+/** @returns One entry for each device, by number. */
+export function blockDevicesV2(stat: Figures): readonly BlockDeviceStats[] {
+  return deviceRows(stat, 4)
+    .map(({ major, minor, figure }) => ({
+      major,
+      minor,
+      readBytes: figure(0),
+      writeBytes: figure(1),
+      readOps: figure(2),
+      writeOps: figure(3),
+    }))
     .sort((a, b) => a.major - b.major || a.minor - b.minor)
 }
 
-/** The text of `cpu.pressure`, `memory.pressure` or `io.pressure`; null for any other. */
-export function parsePressure(text: string): ResourcePressure | null {
-  const some = parseStall(text, 'some')
-  return some === null ? null : { some, full: parseStall(text, 'full') }
+const STALL = ['avg10', 'avg60', 'avg300', 'total']
+
+/** `cpu.pressure`, `memory.pressure` or `io.pressure`. */
+export function pressureFile(resource: string): FigureFile {
+  return {
+    file: `${resource}.pressure`,
+    format: FigureFormat.Pairs,
+    fields: ['some', 'full'].flatMap((kind) => STALL.map((name) => `${kind} ${name}`)),
+  }
 }
 
-function parseStall(text: string, kind: 'some' | 'full'): Stall | null {
-  const line = text.split('\n').find((each) => each.startsWith(`${kind} `))
-  if (line === undefined) return null
-  const number = (name: string) => Number(new RegExp(` ${name}=([\\d.]+)`).exec(line)?.[1] ?? 0)
+/** null where the kernel does not tell it. */
+export function pressureV2(pressure: Figures | undefined): ResourcePressure | null {
+  const some = pressure === undefined ? null : stallAt(pressure, 0)
+  return pressure === undefined || some === null ? null : { some, full: stallAt(pressure, STALL.length) }
+}
+
+function stallAt(pressure: Figures, at: number): Stall | null {
+  const totalUs = orNull(pressure[at + 3])
+  if (totalUs === null) return null
   return {
-    avg10Percent: number('avg10'),
-    avg60Percent: number('avg60'),
-    avg300Percent: number('avg300'),
-    totalUs: number('total'),
+    avg10Percent: orZero(pressure[at]),
+    avg60Percent: orZero(pressure[at + 1]),
+    avg300Percent: orZero(pressure[at + 2]),
+    totalUs,
   }
 }

@@ -1,12 +1,9 @@
-import { Batch, type OpResult, resultText } from '../engine/batch'
-import { cgroupFile } from '../engine/cgroup-tree'
-import { type Roots, type SubmitOptions, submit } from '../engine/lane'
-import { OpCode } from '../engine/native'
-import type { SandboxPaths } from '../plan/desired'
-import type { ThrottlingStats } from './cgroup-figures'
-import type { Hierarchy } from './hierarchies'
-import { nanosecondsToUs, parseThrottling as parseThrottlingV1 } from './stat-files-v1'
-import { parseCpuMax, parseCpuStats, parseThrottling as parseThrottlingV2 } from './stat-files-v2'
+import type { FigureFile } from '../engine/meter'
+import { FigureFormat } from '../engine/native'
+import type { CgroupStats, ThrottlingStats } from './cgroup-figures'
+import { type FiguresOf, numberOf, numbersFile, orZero } from './figure-file'
+import { CPU_STAT as CPU_STAT_V1, CPUACCT_USAGE, throttlingV1 } from './stat-files-v1'
+import { CPU_MAX, CPU_STAT as CPU_STAT_V2, cpuMaxV2, cpuStatsV2, throttlingV2 } from './stat-files-v2'
 
 /** CPU time in microseconds since the cgroup was made; null where the host does not account it. */
 export interface RoleStats {
@@ -14,7 +11,8 @@ export interface RoleStats {
   readonly threads: number
 }
 
-export interface SandboxStats {
+/** What the threads of each role do. Where the sandbox's cgroups do not exist (yet, or any more) all figures are 0. */
+export interface RolesStats {
   readonly vcpu: RoleStats & {
     /** null: no limit. */
     readonly quotaUs: number | null
@@ -26,122 +24,91 @@ export interface SandboxStats {
 }
 
 /**
- * Reads a sandbox's figures in one batch. Where its cgroups do not exist (yet, or any more) all figures are 0.
- *
- * @param cpu v1 or v2.
- * @param cpuacct of v1; v2 needs no controller to account CPU time.
+ * What a sandbox uses: its roles, and as a whole, `vcpu` and `emulator` together. Of the whole, what is in none of its
+ * hierarchies is null.
+ */
+export interface SandboxStats extends RolesStats, CgroupStats {}
+
+/** A file that the figures of the roles are in, and the role of the cgroup that it is in. */
+export interface RoleFile {
+  readonly role: 'vcpu' | 'sandbox'
+  readonly file: FigureFile
+}
+
+const TASKS: FigureFile = { file: 'tasks', format: FigureFormat.LineCount, fields: [] }
+const THREADS: FigureFile = { file: 'cgroup.threads', format: FigureFormat.LineCount, fields: [] }
+const QUOTA = numbersFile('cpu.cfs_quota_us')
+const PERIOD = numbersFile('cpu.cfs_period_us')
+
+/** The leaf before the whole: what runs in between can only make the difference too large, never negative. */
+function ofBoth(file: FigureFile): readonly RoleFile[] {
+  return [
+    { role: 'vcpu', file },
+    { role: 'sandbox', file },
+  ]
+}
+
+/**
+ * The files of the roles' figures.
  *
  * Source: kernel, Documentation/admin-guide/cgroup-v1/cpuacct.rst (cpuacct.usage, in ns, children included),
  * Documentation/scheduler/sched-bwc.rst (cpu.stat of v1, throttled_time in ns), Documentation/admin-guide/cgroup-v2.rst
  * (cpu.stat of v2, in us: usage with what is below, throttling of the cgroup itself).
  */
-export function readStats(
-  roots: Roots,
-  cpu: Hierarchy,
-  cpuacct: Hierarchy | undefined,
-  paths: SandboxPaths,
-  options: SubmitOptions,
-): Promise<SandboxStats> {
-  return cpu.version === 1 ? readV1(roots, cpu, cpuacct, paths, options) : readV2(roots, cpu, paths, options)
+export const ROLE_FILES = {
+  /** In cpuacct's hierarchy. */
+  cpuacct: ofBoth(CPUACCT_USAGE),
+  /** In that of cpu, on v1 and on v2. */
+  1: [
+    ...ofBoth(CPU_STAT_V1),
+    ...ofBoth(TASKS),
+    { role: 'vcpu', file: QUOTA },
+    { role: 'vcpu', file: PERIOD },
+  ],
+  2: [...ofBoth(CPU_STAT_V2), ...ofBoth(THREADS), { role: 'vcpu', file: CPU_MAX }],
+} as const satisfies Readonly<Record<string, readonly RoleFile[]>>
+
+/** Where to look the figures of the roles up, each in its own cgroup. */
+export interface RoleFigures {
+  readonly vcpu: FiguresOf
+  readonly sandbox: FiguresOf
 }
 
-// The leaf before the whole: what runs in between can only make the difference too large, never negative.
-
-async function readV1(
-  roots: Roots,
-  cpu: Hierarchy,
-  cpuacct: Hierarchy | undefined,
-  { vcpu, sandbox }: SandboxPaths,
-  options: SubmitOptions,
-): Promise<SandboxStats> {
-  const look = new Look(roots)
-  const usage = cpuacct && {
-    vcpu: look.at(cpuacct, vcpu, 'cpuacct.usage'),
-    sandbox: look.at(cpuacct, sandbox, 'cpuacct.usage'),
-  }
-  const stat = { vcpu: look.at(cpu, vcpu, 'cpu.stat'), sandbox: look.at(cpu, sandbox, 'cpu.stat') }
-  const tasks = { vcpu: look.at(cpu, vcpu, 'tasks'), sandbox: look.at(cpu, sandbox, 'tasks') }
-  const quota = look.at(cpu, vcpu, 'cpu.cfs_quota_us')
-  const period = look.at(cpu, vcpu, 'cpu.cfs_period_us')
-  const text = await look.read(options)
-  const usageUs = usage && {
-    vcpu: nanosecondsToUs(text(usage.vcpu) || '0'),
-    sandbox: nanosecondsToUs(text(usage.sandbox) || '0'),
-  }
-  const quotaUs = Number(text(quota) || -1)
+/** @param accountsCpu whether there is a cpuacct hierarchy. */
+export function rolesV1({ vcpu, sandbox }: RoleFigures, accountsCpu: boolean): RolesStats {
+  const quotaUs = vcpu(QUOTA.file)?.[1] ?? -1
+  const ofVcpus = numberOf(vcpu(CPUACCT_USAGE.file))
+  const ofAll = numberOf(sandbox(CPUACCT_USAGE.file))
   return {
     vcpu: {
-      usageUs: usageUs?.vcpu ?? null,
-      threads: lineCount(text(tasks.vcpu)),
+      usageUs: accountsCpu ? ofVcpus : null,
+      threads: orZero(vcpu(TASKS.file)?.[0]),
       quotaUs: quotaUs < 0 ? null : quotaUs,
-      periodUs: Number(text(period)),
-      throttling: parseThrottlingV1(text(stat.vcpu)),
+      periodUs: numberOf(vcpu(PERIOD.file)),
+      throttling: throttlingV1(vcpu(CPU_STAT_V1.file) ?? []),
     },
     emulator: {
-      usageUs: usageUs === undefined ? null : usageUs.sandbox - usageUs.vcpu,
-      threads: lineCount(text(tasks.sandbox)),
-      throttling: parseThrottlingV1(text(stat.sandbox)),
+      usageUs: accountsCpu ? ofAll - ofVcpus : null,
+      threads: orZero(sandbox(TASKS.file)?.[0]),
+      throttling: throttlingV1(sandbox(CPU_STAT_V1.file) ?? []),
     },
   }
 }
 
-async function readV2(
-  roots: Roots,
-  unified: Hierarchy,
-  { vcpu, sandbox }: SandboxPaths,
-  options: SubmitOptions,
-): Promise<SandboxStats> {
-  const look = new Look(roots)
-  const stat = { vcpu: look.at(unified, vcpu, 'cpu.stat'), sandbox: look.at(unified, sandbox, 'cpu.stat') }
-  const threads = {
-    vcpu: look.at(unified, vcpu, 'cgroup.threads'),
-    sandbox: look.at(unified, sandbox, 'cgroup.threads'),
-  }
-  const max = look.at(unified, vcpu, 'cpu.max')
-  const text = await look.read(options)
-  const usageUs = parseCpuStats(text(stat.vcpu)).usageUs
+export function rolesV2({ vcpu, sandbox }: RoleFigures): RolesStats {
+  const stat = { vcpu: vcpu(CPU_STAT_V2.file) ?? [], sandbox: sandbox(CPU_STAT_V2.file) ?? [] }
+  const { usageUs } = cpuStatsV2(stat.vcpu)
   return {
     vcpu: {
       usageUs,
-      threads: lineCount(text(threads.vcpu)),
-      ...parseCpuMax(text(max) || 'max'),
-      throttling: parseThrottlingV2(text(stat.vcpu)),
+      threads: orZero(vcpu(THREADS.file)?.[0]),
+      ...cpuMaxV2(vcpu(CPU_MAX.file)),
+      throttling: throttlingV2(stat.vcpu),
     },
     emulator: {
-      usageUs: parseCpuStats(text(stat.sandbox)).usageUs - usageUs,
-      threads: lineCount(text(threads.sandbox)),
-      throttling: parseThrottlingV2(text(stat.sandbox)),
+      usageUs: cpuStatsV2(stat.sandbox).usageUs - usageUs,
+      threads: orZero(sandbox(THREADS.file)?.[0]),
+      throttling: throttlingV2(stat.sandbox),
     },
   }
-}
-
-/** Files that are read in one batch, in the order in which they were named. */
-class Look {
-  readonly #roots: Roots
-  readonly #batch = new Batch()
-
-  constructor(roots: Roots) {
-    this.#roots = roots
-  }
-
-  /** @returns its place among the files. */
-  at(hierarchy: Hierarchy, path: string, file: string): number {
-    this.#batch.nextGroup()
-    this.#batch.add(OpCode.Read, this.#roots.id(hierarchy.mountPoint), cgroupFile(path, file))
-    return this.#batch.length - 1
-  }
-
-  /** Resolves with the text of each, by its place, without the newline at the end; empty where it cannot be read. */
-  async read(options: SubmitOptions): Promise<(place: number) => string> {
-    const results = await submit(this.#batch, options)
-    return (place) => textOf(results[place])
-  }
-}
-
-function textOf(result: OpResult | undefined): string {
-  return result === undefined || result.errno !== 0 ? '' : resultText(result).trimEnd()
-}
-
-function lineCount(text: string): number {
-  return text === '' ? 0 : text.split('\n').length
 }

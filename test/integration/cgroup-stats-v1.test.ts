@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readCgroupStats } from '../../src/host/cgroup-stats'
+import { readCgroupStats } from '../support/read-cgroup-stats'
 import { describeWith } from '../support/require'
 import { Residence, SPIN, waitFor } from '../support/residents'
 

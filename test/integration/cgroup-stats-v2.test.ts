@@ -2,9 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readCgroupStats } from '../../src/host/cgroup-stats'
 import { hugePageSizes } from '../../src/host/huge-pages'
-import { readStats } from '../../src/host/stats'
+import { readCgroupStats, readRoles } from '../support/read-cgroup-stats'
 import { describeWhere, describeWith } from '../support/require'
 import { SPIN, waitFor } from '../support/residents'
 import { enable, UNIFIED, UnifiedHome } from '../support/unified-home'
@@ -17,10 +16,9 @@ beforeEach(() => {
 afterEach(() => home.clear())
 
 const read = (path = home.path) => readCgroupStats(home.roots, home.hierarchies, path)
-const readRoles = () => {
-  const paths = { parent: '/', sandbox: home.path, vcpu: `${home.path}/vcpu` }
+const roles = () => {
   if (UNIFIED === undefined) throw new Error('no cgroup v2 mount')
-  return readStats(home.roots, UNIFIED, undefined, paths, {})
+  return readRoles(home.roots, UNIFIED, home.path)
 }
 const has = (...controllers: string[]) => controllers.every((name) => UNIFIED?.controllers.includes(name))
 const usageUs = (path = home.path) => Number(/^usage_usec (\d+)/m.exec(home.read('cpu.stat', path))?.[1])
@@ -72,7 +70,7 @@ describeWith(['root', 'unified', 'python'], 'the figures of a sandbox on v2', ()
     home.write('cgroup.threads', busy, leaf)
     await waitFor('CPU time of the leaf', () => usageUs(leaf) > 200_000)
     const before = usageUs(leaf)
-    const { vcpu, emulator } = await readRoles()
+    const { vcpu, emulator } = await roles()
     expect(vcpu).toMatchObject({ threads: 1, quotaUs: null })
     expect(vcpu.usageUs).toBeGreaterThanOrEqual(before)
     expect(vcpu.usageUs).toBeLessThanOrEqual(usageUs(leaf))
@@ -83,7 +81,7 @@ describeWith(['root', 'unified', 'python'], 'the figures of a sandbox on v2', ()
 
   test('are zero where its leaf has not been made', async () => {
     const none = { periods: 0, throttledPeriods: 0, throttledUs: 0, bursts: null, burstUs: null }
-    expect((await readRoles()).vcpu).toEqual({
+    expect((await roles()).vcpu).toEqual({
       usageUs: 0,
       threads: 0,
       quotaUs: null,
@@ -124,7 +122,7 @@ describeWhere(has('cpu'), 'cpu on cgroup v2', 'the figures of a quota on v2', ()
     const throttled = () => Number(/^nr_throttled (\d+)/m.exec(home.read('cpu.stat', leaf))?.[1])
     await waitFor('a period with the quota used up', () => throttled() > 2)
     const before = throttled()
-    const { vcpu, emulator } = await readRoles()
+    const { vcpu, emulator } = await roles()
     expect(vcpu).toMatchObject({ quotaUs: 10_000, periodUs: 50_000, threads: 1 })
     expect(vcpu.throttling.throttledPeriods).toBeGreaterThanOrEqual(before)
     expect(vcpu.throttling.throttledPeriods).toBeLessThanOrEqual(throttled())

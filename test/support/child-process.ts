@@ -33,3 +33,11 @@ export function runChildWithout(without: readonly string[], file: string, args: 
   if (status !== 0) throw new Error(`${file} ended with ${status}: ${stderr}`)
   return stdout
 }
+
+/** Runs one to its end under a limit, as prlimit(1) writes it: `nofile=64:64`. */
+export function runChildUnderLimit(limit: string, file: string, args: readonly string[]): { stdout: string } {
+  const command = [`--${limit}`, process.execPath, ...argumentsFor(file, args)]
+  const { stdout, stderr, status } = spawnSync('prlimit', command, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${file} ended with ${status}: ${stderr}`)
+  return { stdout }
+}

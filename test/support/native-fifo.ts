@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { closeSync, constants, openSync } from 'node:fs'
+import { waitFor } from './residents'
 
 /**
  * A named pipe: opening it for writing waits until somebody opens it for reading. A batch that writes to it holds its
@@ -17,5 +18,27 @@ export class Fifo {
   open(): { release: () => void } {
     const fd = openSync(this.path, constants.O_RDONLY | constants.O_NONBLOCK)
     return { release: () => closeSync(fd) }
+  }
+}
+
+/** A named pipe: opening it for reading waits until somebody opens it for writing. */
+export class WriterFifo {
+  readonly path: string
+
+  constructor(path: string) {
+    execFileSync('mkfifo', [path])
+    this.path = path
+  }
+
+  /** Lets the reader that waits go on, and find nothing. */
+  async letGo(): Promise<void> {
+    await waitFor('a reader', () => {
+      try {
+        closeSync(openSync(this.path, constants.O_WRONLY | constants.O_NONBLOCK))
+        return true
+      } catch {
+        return false
+      }
+    })
   }
 }

@@ -1,7 +1,10 @@
 import { figuresV2, filesV2 } from '../../src/host/cgroup-stats-v2'
+import { figuresOfTexts } from '../support/figures-of-text'
+
+const CONTROLLERS = ['cpu', 'memory', 'pids', 'io', 'hugetlb']
 
 const figures = (files: Readonly<Record<string, string>>, pageSizes: readonly string[] = []) =>
-  figuresV2((file) => files[file], pageSizes)
+  figuresV2(figuresOfTexts(filesV2(CONTROLLERS, pageSizes), files), pageSizes)
 
 const MEMORY = {
   'memory.current': '8192',
@@ -91,9 +94,24 @@ it('has only CPU time without a controller, and no pressure where that is not wa
 })
 
 it('asks only for files of controllers that are there', () => {
-  expect(filesV2([], [])).toEqual(['cpu.stat', 'cpu.pressure', 'memory.pressure', 'io.pressure'])
-  expect(filesV2(['cpu', 'cpuset', 'pids', 'hugetlb', 'misc'], ['2MB'])).toEqual(
+  const names = (controllers: readonly string[], pageSizes: readonly string[] = []) =>
+    filesV2(controllers, pageSizes).map(({ file }) => file.file)
+  expect(names([])).toEqual(['cpu.stat', 'cpu.pressure', 'memory.pressure', 'io.pressure'])
+  expect(names(['cpu', 'cpuset', 'pids', 'hugetlb', 'misc'], ['2MB'])).toEqual(
     expect.arrayContaining(['pids.current', 'pids.max', 'hugetlb.2MB.current', 'hugetlb.2MB.max']),
   )
-  expect(filesV2(['pids'], []).some((file) => /^(?:memory\.(?!pressure)|io\.stat)/.test(file))).toBe(false)
+  expect(names(['pids']).some((file) => /^(?:memory\.(?!pressure)|io\.stat)/.test(file))).toBe(false)
+})
+
+it.each([
+  ['3', '7', { current: 3, limit: 7 }],
+  ['3', 'max', { current: 3, limit: null }],
+  ['3', undefined, { current: 3, limit: null }],
+  [undefined, undefined, null],
+])('pids.current %p and pids.max %p are %j', (current, max, pids) => {
+  const files = {
+    ...(current !== undefined && { 'pids.current': current }),
+    ...(max !== undefined && { 'pids.max': max }),
+  }
+  expect(figures(files).pids).toEqual(pids)
 })

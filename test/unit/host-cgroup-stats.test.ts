@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Roots } from '../../src/engine/lane'
-import { readCgroupStats } from '../../src/host/cgroup-stats'
 import type { Hierarchy } from '../../src/host/hierarchies'
 import { hugePageSizes } from '../../src/host/huge-pages'
+import { readCgroupStats } from '../support/read-cgroup-stats'
 
 // A plain directory stands in for a hierarchy that few hosts mount.
 

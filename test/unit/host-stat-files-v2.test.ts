@@ -1,19 +1,28 @@
+import { limitOf, numbersFile } from '../../src/host/figure-file'
 import {
-  parseCpuMax,
-  parseCpuStats,
-  parseIoStat,
-  parseMaxEvents,
-  parseMemoryEvents,
-  parseMemoryParts,
-  parsePressure,
-  parseThrottling,
+  blockDevicesV2,
+  CPU_MAX,
+  CPU_STAT,
+  cpuMaxV2,
+  cpuStatsV2,
+  IO_STAT,
+  MEMORY_STAT,
+  maxEventsFile,
+  memoryEventsFile,
+  memoryEventsV2,
+  memoryPartsV2,
+  pressureFile,
+  pressureV2,
   tellsThrottling,
+  throttlingV2,
 } from '../../src/host/stat-files-v2'
-import { parseMax, parsePids } from '../../src/host/stat-text'
+import { figuresOfText } from '../support/figures-of-text'
+
+const CPU_PRESSURE = pressureFile('cpu')
 
 // As Linux 6.1 and 6.18 write them.
 
-const CPU_STAT = `usage_usec 499584
+const CPU_STAT_TEXT = `usage_usec 499584
 user_usec 467590
 system_usec 31994
 nice_usec 0
@@ -25,7 +34,7 @@ nr_bursts 2
 burst_usec 99`
 
 it('reads CPU time, which v2 does not divide between CPUs', () => {
-  expect(parseCpuStats(CPU_STAT)).toEqual({
+  expect(cpuStatsV2(figuresOfText(CPU_STAT, CPU_STAT_TEXT))).toEqual({
     usageUs: 499_584,
     userUs: 467_590,
     systemUs: 31_994,
@@ -34,7 +43,7 @@ it('reads CPU time, which v2 does not divide between CPUs', () => {
 })
 
 it('reads how far a quota held back', () => {
-  expect(parseThrottling(CPU_STAT)).toEqual({
+  expect(throttlingV2(figuresOfText(CPU_STAT, CPU_STAT_TEXT))).toEqual({
     periods: 12,
     throttledPeriods: 5,
     throttledUs: 345_678,
@@ -45,9 +54,9 @@ it('reads how far a quota held back', () => {
 
 it('finds nothing of quotas where the cpu controller is not enabled', () => {
   const stat = 'usage_usec 1\nuser_usec 1\nsystem_usec 0'
-  expect(tellsThrottling(stat)).toBe(false)
-  expect(tellsThrottling(CPU_STAT)).toBe(true)
-  expect(parseThrottling(stat)).toEqual({
+  expect(tellsThrottling(figuresOfText(CPU_STAT, stat))).toBe(false)
+  expect(tellsThrottling(figuresOfText(CPU_STAT, CPU_STAT_TEXT))).toBe(true)
+  expect(throttlingV2(figuresOfText(CPU_STAT, stat))).toEqual({
     periods: 0,
     throttledPeriods: 0,
     throttledUs: 0,
@@ -61,7 +70,7 @@ it.each([
   ['25000 50000', 25_000, 50_000],
   ['1000 1000000', 1000, 1_000_000],
 ])('a cpu.max of %s is a quota of %p in %d us', (text, quotaUs, periodUs) => {
-  expect(parseCpuMax(text)).toEqual({ quotaUs, periodUs })
+  expect(cpuMaxV2(figuresOfText(CPU_MAX, text))).toEqual({ quotaUs, periodUs })
 })
 
 it.each([
@@ -69,16 +78,7 @@ it.each([
   ['0', 0],
   ['100', 100],
 ])('a limit of %s is %p', (text, limit) => {
-  expect(parseMax(text)).toBe(limit)
-})
-
-it.each([
-  ['3', '7', { current: 3, limit: 7 }],
-  ['3', 'max', { current: 3, limit: null }],
-  ['3', undefined, { current: 3, limit: null }],
-  [undefined, undefined, null],
-])('pids.current %p and pids.max %p are %j', (current, max, pids) => {
-  expect(parsePids(current, max)).toEqual(pids)
+  expect(limitOf(figuresOfText(numbersFile('pids.max'), text)[1])).toBe(limit)
 })
 
 it('tells the parts of memory in the words of v1', () => {
@@ -98,7 +98,7 @@ active_file 6
 unevictable 7
 pgfault 8
 pgmajfault 9`
-  expect(parseMemoryParts(stat, 4096)).toEqual({
+  expect(memoryPartsV2(figuresOfText(MEMORY_STAT, stat), 4096)).toEqual({
     cacheBytes: 20_480,
     rssBytes: 8192,
     rssHugeBytes: 2_097_152,
@@ -127,21 +127,21 @@ it.each([
     { low: 0, high: 0, max: 9, oom: 0, oomKill: 0, oomGroupKill: 0 },
   ],
 ])('counts what happened to memory in %j', (text, events) => {
-  expect(parseMemoryEvents(text)).toEqual(events)
+  expect(memoryEventsV2(figuresOfText(memoryEventsFile('memory.events'), text))).toEqual(events)
 })
 
 it.each([
   ['high 0\nmax 4\nfail 4', 4],
   ['max 2', 2],
 ])('counts in %j how often a limit was run into', (text, times) => {
-  expect(parseMaxEvents(text)).toBe(times)
+  expect(figuresOfText(maxEventsFile('memory.swap.events'), text)[0]).toBe(times)
 })
 
 it('reads each device by its number, also with figures that it does not know', () => {
   const stat = `254:0 rbytes=4096 wbytes=8192 rios=1 wios=2 dbytes=0 dios=0
 8:16 rbytes=1 wbytes=0 rios=1 wios=0 dbytes=0 dios=0 cost.vrate=100.00 cost.usage=42
 8:0 cost.usage=7`
-  expect(parseIoStat(stat)).toEqual([
+  expect(blockDevicesV2(figuresOfText(IO_STAT, stat))).toEqual([
     { major: 8, minor: 0, readBytes: 0, writeBytes: 0, readOps: 0, writeOps: 0 },
     { major: 8, minor: 16, readBytes: 1, writeBytes: 0, readOps: 1, writeOps: 0 },
     { major: 254, minor: 0, readBytes: 4096, writeBytes: 8192, readOps: 1, writeOps: 2 },
@@ -149,11 +149,12 @@ it('reads each device by its number, also with figures that it does not know', (
 })
 
 it.each(['', '7:0 ', '(unknown) rbytes=1 wbytes=0 rios=1 wios=0'])('finds no device in %j', (stat) => {
-  expect(parseIoStat(stat)).toEqual([])
+  expect(blockDevicesV2(figuresOfText(IO_STAT, stat))).toEqual([])
 })
 
 it('gives the figures to the last of several devices on one line, as some kernels write it', () => {
-  expect(parseIoStat('7:1 7:0 259:0 rbytes=10 wbytes=20 rios=3 wios=4 dbytes=0 dios=0')).toEqual([
+  const stat = '7:1 7:0 259:0 rbytes=10 wbytes=20 rios=3 wios=4 dbytes=0 dios=0'
+  expect(blockDevicesV2(figuresOfText(IO_STAT, stat))).toEqual([
     { major: 259, minor: 0, readBytes: 10, writeBytes: 20, readOps: 3, writeOps: 4 },
   ])
 })
@@ -161,13 +162,15 @@ it('gives the figures to the last of several devices on one line, as some kernel
 it('reads shares of time in percent and the whole in microseconds', () => {
   const text =
     'some avg10=12.34 avg60=5.00 avg300=1.09 total=5389765645\nfull avg10=0.00 avg60=0.00 avg300=0.01 total=77'
-  expect(parsePressure(text)).toEqual({
+  expect(pressureV2(figuresOfText(CPU_PRESSURE, text))).toEqual({
     some: { avg10Percent: 12.34, avg60Percent: 5, avg300Percent: 1.09, totalUs: 5_389_765_645 },
     full: { avg10Percent: 0, avg60Percent: 0, avg300Percent: 0.01, totalUs: 77 },
   })
 })
 
 it('has no figure of full where the kernel does not tell it, and none at all of nothing', () => {
-  expect(parsePressure('some avg10=0.00 avg60=0.00 avg300=0.00 total=1')).toMatchObject({ full: null })
-  expect(parsePressure('')).toBeNull()
+  expect(
+    pressureV2(figuresOfText(CPU_PRESSURE, 'some avg10=0.00 avg60=0.00 avg300=0.00 total=1')),
+  ).toMatchObject({ full: null })
+  expect(pressureV2(figuresOfText(CPU_PRESSURE, ''))).toBeNull()
 })

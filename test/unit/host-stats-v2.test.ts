@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Roots } from '../../src/engine/lane'
 import type { Hierarchy } from '../../src/host/hierarchies'
-import { readStats } from '../../src/host/stats'
+import { readRoles } from '../support/read-cgroup-stats'
 
 // A plain directory stands in for a v2 hierarchy with the cpu controller.
 
@@ -30,7 +30,7 @@ function read() {
     mountRoot: '/',
     isReadOnly: false,
   }
-  return readStats(roots, unified, undefined, { parent: '/', sandbox: '/vm', vcpu: '/vm/vcpu' }, {})
+  return readRoles(roots, unified, '/vm')
 }
 
 const cpuStat = (usageUs: number, throttled: number) =>

@@ -2,6 +2,7 @@
 
 const { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync } = require('node:fs')
 const { join } = require('node:path')
+const { makeImportsLazy } = require('./lazy-imports')
 const { makeNodedir } = require('./nodedir')
 const { fingerprint, stamp } = require('./stamp')
 
@@ -103,7 +104,8 @@ function nativeStep(root) {
  * @returns {Step}
  */
 function typescriptStep(root) {
-  const key = fingerprint(root, ['src', 'tsconfig.json', 'package-lock.json'])
+  const finish = readFileSync(join(__dirname, 'lazy-imports.js'), 'utf8')
+  const key = fingerprint(root, ['src', 'tsconfig.json', 'package-lock.json'], [finish])
   const dist = join(root, 'dist')
   const mark = stamp(join(dist, STAMP))
   return {
@@ -114,6 +116,7 @@ function typescriptStep(root) {
       rmSync(dist, { recursive: true, force: true })
       await run(NODE, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', root])
       if (!existsSync(dist)) mkdirSync(dist)
+      makeImportsLazy(dist)
       mark.write(key)
     },
   }
