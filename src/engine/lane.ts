@@ -1,7 +1,6 @@
 import { errnoText, VmcgError } from '../errors'
 import { type Batch, decodeResult, type OpResult } from './batch'
 import { LanePort } from './lane-port'
-import { native } from './native'
 
 export { Roots } from './roots'
 
