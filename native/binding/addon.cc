@@ -21,22 +21,27 @@ std::optional<Lane::Kind> LaneArgument(const Napi::CallbackInfo& info, std::size
 
 }  // namespace
 
-Addon::Addon(Napi::Env env, Napi::Object exports) : port_(std::make_shared<BatchPort>(env, *this)) {
+Addon::Addon(Napi::Env env, Napi::Object exports)
+    : port_(std::make_shared<BatchPort>(env, *this)), children_(env) {
   // Enumerable, so that a test can hold the addon's keys against the TypeScript interface.
   DefineAddon(exports, {
                            InstanceMethod<&Addon::OpenRoot>("openRoot", napi_enumerable),
                            InstanceMethod<&Addon::CloseRoot>("closeRoot", napi_enumerable),
                            InstanceMethod<&Addon::SubmitBatch>("submitBatch", napi_enumerable),
                            InstanceMethod<&Addon::CancelBatch>("cancelBatch", napi_enumerable),
+                           InstanceMethod<&Addon::Launch>("launch", napi_enumerable),
+                           InstanceMethod<&Addon::SignalChild>("signalChild", napi_enumerable),
+                           InstanceMethod<&Addon::HoldChild>("holdChild", napi_enumerable),
                        });
   DefineDescriptorFunctions(env, exports);
   DefineDeviceFunctions(env, exports);
-  // Hooks run in reverse order: this one before that of the port's ThreadSafeFunction, which exists
-  // already.
+  // Hooks run in reverse order: this one before those of the ports' ThreadSafeFunctions, which
+  // exist already.
   env.AddCleanupHook([this] { TearDown(); });
 }
 
 void Addon::TearDown() {
+  children_.TearDown();
   port_->Close();
   for (const auto& [ticket, batch] : pending_) batch.lane->Cancel(*port_, ticket);
   pending_.clear();
