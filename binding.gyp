@@ -34,6 +34,8 @@
         'native/core/batch_codec.cc',
         'native/core/batch_run.cc',
         'native/core/bpf.cc',
+        'native/core/child.cc',
+        'native/core/detached_thread.cc',
         'native/core/device_programs.cc',
         'native/core/device_stat.cc',
         'native/core/directory.cc',
@@ -43,9 +45,12 @@
         'native/core/held_programs.cc',
         'native/core/kept_files.cc',
         'native/core/lane.cc',
+        'native/core/launch.cc',
+        'native/core/launch_codec.cc',
         'native/core/meter.cc',
         'native/core/meter_reading.cc',
         'native/core/operations.cc',
+        'native/core/reaper.cc',
         'native/core/root.cc',
         'native/core/task_list.cc',
         'native/core/unix_socket.cc',
@@ -57,14 +62,30 @@
       'include_dirs': ['<@(napi_include_dirs)'],
       'sources': [
         'native/binding/addon.cc',
+        'native/binding/addon_launch.cc',
         'native/binding/arguments.cc',
         'native/binding/batch_port.cc',
+        'native/binding/children.cc',
         'native/binding/descriptors.cc',
         'native/binding/devices.cc',
+        'native/binding/launch_port.cc',
         'native/binding/meter_table.cc',
       ],
       # The end of a worker thread unloads its addons, but a lane's thread never ends.
       'ldflags': ['-Wl,-z,nodelete'],
+    },
+    {
+      'target_name': 'vmcg-launch',
+      'type': 'executable',
+      'sources': [
+        'native/launch/exec.cc',
+        'native/launch/main.cc',
+        'native/launch/steps.cc',
+      ],
+      'conditions': [
+        # Without shared libraries it is up in a third of the time. Sanitizers need theirs.
+        ['sanitize==""', {'ldflags': ['<!@(node tools/setup/static-flag.js)']}],
+      ],
     },
     {
       'target_name': 'vmcg-spinvm',

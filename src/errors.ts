@@ -6,6 +6,7 @@ import type { Report } from './engine/report'
  * instead (`'EBUSY'`, `'EACCES'`, ...). Match on `code`; messages may change.
  */
 export type VmcgErrorCode =
+  | 'ERR_VMCG_ALREADY_RUNNING'
   | 'ERR_VMCG_BUSY'
   | 'ERR_VMCG_CGROUP_TYPE'
   | 'ERR_VMCG_CLOSED'
@@ -32,6 +33,7 @@ export type VmcgErrorCode =
   | 'ERR_VMCG_QMP_REFUSED'
   | 'ERR_VMCG_QMP_TIMEOUT'
   | 'ERR_VMCG_QMP_WRONG_PID'
+  | 'ERR_VMCG_SPAWN'
   | 'ERR_VMCG_STATE'
   | 'ERR_VMCG_TIMEOUT'
   | 'ERR_VMCG_UNSUPPORTED'
@@ -104,6 +106,41 @@ export class QmpError extends VmcgError {
   static {
     Object.defineProperty(QmpError.prototype, 'name', {
       value: 'QmpError',
+      configurable: true,
+      writable: true,
+    })
+  }
+}
+
+/** What a launch does, in order; see {@link SpawnError}. */
+export type LaunchStepName =
+  | 'prepare'
+  | 'spawn'
+  | 'enter'
+  | 'close'
+  | 'session'
+  | 'rlimit'
+  | 'cwd'
+  | 'groups'
+  | 'gid'
+  | 'uid'
+  | 'exec'
+
+/**
+ * A program that could not be started; `code` is `ERR_VMCG_SPAWN`. `step` tells what failed, `errno` and `path` why and
+ * where: the cgroup's file for `enter`, the program for `exec`. Nothing is left of the process.
+ */
+export class SpawnError extends VmcgError {
+  readonly step: LaunchStepName
+
+  constructor(step: LaunchStepName, message: string, details: VmcgErrorDetails = {}) {
+    super('ERR_VMCG_SPAWN', message, details)
+    this.step = step
+  }
+
+  static {
+    Object.defineProperty(SpawnError.prototype, 'name', {
+      value: 'SpawnError',
       configurable: true,
       writable: true,
     })

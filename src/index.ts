@@ -2,10 +2,13 @@ export type { DestroyReport } from './engine/drain'
 export type { OperationOutcome } from './engine/execute'
 export type { MovedThread } from './engine/moves'
 export type { LeftThread, Report } from './engine/report'
+export type { VmExit, VmProcess } from './engine/vm-process'
 export {
   CgroupError,
   isVmcgError,
+  type LaunchStepName,
   QmpError,
+  SpawnError,
   VmcgError,
   type VmcgErrorCode,
   type VmcgErrorDetails,
@@ -34,6 +37,7 @@ export { QemuHypervisor, type QemuOptions } from './hypervisor/qemu'
 export type { QmpCallOptions } from './hypervisor/qmp-client'
 export { QmpCommandError } from './hypervisor/qmp-errors'
 export type { QmpEvent, QmpEventOptions } from './hypervisor/qmp-events'
+export type { LaunchOptions, LaunchStdio, ResourceLimit, ResourceName } from './launch-options'
 export type { Logger } from './log'
 export { CgroupManager } from './manager'
 export type { CgroupManagerConfig, CpusetOptions, DeviceOptions, ManagerJson } from './manager-options'

@@ -86,6 +86,10 @@ export class SandboxSession {
     return this.#state
   }
 
+  get socketDirectory(): string {
+    return this.#store.socketDirectory
+  }
+
   /**
    * Takes over what another object or process has written meanwhile.
    *

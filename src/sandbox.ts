@@ -4,11 +4,13 @@ import type { DestroyReport } from './engine/drain'
 import type { Seat } from './engine/rendezvous'
 import type { Report } from './engine/report'
 import { together } from './engine/together'
+import type { VmProcess } from './engine/vm-process'
 import { isSameProcess } from './host/origins'
 import { sandboxHierarchies } from './host/sandbox-hierarchies'
 import { sandboxHost } from './host/sandbox-host'
 import type { StatsGroup } from './host/stats-groups'
 import { checkHypervisor, type Hypervisor } from './hypervisor/hypervisor'
+import { checkLaunch, type LaunchOptions } from './launch-options'
 import { badArgument, checkList, checkText } from './model/argument'
 import { type ContainerConfig, type ContainerResources, containerResources } from './model/container'
 import { mergeContainerResources } from './model/merge'
@@ -43,6 +45,7 @@ import type { SandboxThread } from './sandbox-threads'
 import { sandboxTree } from './sandbox-tree'
 import { setFrozen } from './session-freezer'
 import { SessionGate } from './session-gate'
+import { launchVmm, refuseRunning } from './session-launch'
 import type { MergeState } from './state/state-file'
 
 const DEFAULT_PARENT = '/kata'
@@ -221,10 +224,42 @@ export class Sandbox {
       checkHypervisor(hypervisor)
       await this.#gate.session.remember(hypervisor.pid(), 'vmm')
       await this.#gate.session.rememberKernelThreads(options)
-      const before = this.#hypervisor
-      this.#hypervisor = { hypervisor, isOwn: options.own ?? true }
-      if (before?.isOwn === true && before.hypervisor !== hypervisor) await before.hypervisor.close()
+      await this.#take(hypervisor, options.own)
     })
+  }
+
+  /** What is attached: after the launch of a QEMU its `QemuHypervisor`, for commands of your own. */
+  get hypervisor(): Hypervisor | undefined {
+    return this.#hypervisor?.hypervisor
+  }
+
+  /**
+   * Applies, as `apply()`, and starts a VMM inside of the sandbox: it is there from its first instruction on, no thread
+   * of it has to be moved, and all of its memory is charged there. A QEMU is started with `-S` and a monitor of ours, and
+   * is attached; its vCPUs are placed before they run, unless `args` hold `-S` it is let run, and it is looked at once
+   * more 200 ms later. Any other VMM is to be attached, and its vCPUs placed by `refresh()`.
+   *
+   * When it fails the process is killed and forgotten; the cgroups and limits stay, as after `kill()`.
+   *
+   * @param file a path, or a name to look up in the PATH of `env`.
+   * @throws before anything is written: `ERR_VMCG_INVALID_ARGUMENT` naming the option, `ERR_VMCG_ALREADY_RUNNING`, what
+   *   `apply()` refuses. Then what `apply()` throws; `ERR_VMCG_BUSY` for a sandbox that is frozen; SpawnError
+   *   `ERR_VMCG_SPAWN` with the `step`, `errno` and `path` that failed; `ERR_VMCG_TIMEOUT`; for a QEMU `ERR_VMCG_VM_GONE`
+   *   with its own words when it ends by itself, and `ERR_VMCG_QMP_…`.
+   */
+  async launch(file: string, args: readonly string[] = [], options: LaunchOptions = {}): Promise<VmProcess> {
+    const process = await this.#gate.act(options, async () => {
+      const launch = checkLaunch(file, args, options)
+      refuseRunning(this.#gate.session)
+      await this.#take(undefined)
+      await this.#applyContainers(options)
+      return launchVmm(this.#gate.session, launch, {
+        attach: (hypervisor) => this.#take(hypervisor),
+        place: async () => this.#settleApplied({ signal: options.signal }),
+      })
+    })
+    process.dropUnread()
+    return process
   }
 
   /**
@@ -273,11 +308,7 @@ export class Sandbox {
   #apply(options: ApplyOptions, seat?: Seat): Promise<Report> {
     return this.#gate.act(options, async () => {
       if (options.plan !== undefined) checkPlan(options.plan)
-      const containers = [...this.#containers.values()].map(({ id, resources }) => ({
-        id,
-        resources: resources ?? null,
-      }))
-      return this.#settle(this.#merged(), { containers, merge: this.#merge }, { ...options, seat })
+      return this.#applyContainers({ ...options, seat })
     })
   }
 
@@ -390,6 +421,21 @@ export class Sandbox {
         return this.#gate.session.meter
       },
     }
+  }
+
+  /** Asks this one from now on, and nobody where it is undefined. */
+  async #take(hypervisor: Hypervisor | undefined, isOwn = true): Promise<void> {
+    const before = this.#hypervisor
+    this.#hypervisor = hypervisor === undefined ? undefined : { hypervisor, isOwn }
+    if (before?.isOwn === true && before.hypervisor !== hypervisor) await before.hypervisor.close()
+  }
+
+  #applyContainers({ plan, signal, seat }: SessionApplyOptions): Promise<Report> {
+    const containers = [...this.#containers.values()].map(({ id, resources }) => ({
+      id,
+      resources: resources ?? null,
+    }))
+    return this.#settle(this.#merged(), { containers, merge: this.#merge }, { plan, signal, seat })
   }
 
   #merged(): Wanted {

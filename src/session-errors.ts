@@ -1,4 +1,4 @@
-import { isVmcgError, VmcgError } from './errors'
+import { CgroupError, isVmcgError, VmcgError } from './errors'
 
 export function destroyed(id: string): VmcgError {
   return new VmcgError('ERR_VMCG_DESTROYED', `${id} has been destroyed`, {
@@ -15,6 +15,18 @@ export function notAttached(id: string, pid: number): VmcgError {
       hint: 'attach() it again, as with QemuHypervisor.connect(); apply() sets limits without it',
     },
   )
+}
+
+export function alreadyRunning(id: string, pid: number): VmcgError {
+  return new VmcgError('ERR_VMCG_ALREADY_RUNNING', `sandbox ${id} holds a VMM already: process ${pid}`, {
+    value: String(pid),
+    hint: `end it first, with kill() or its own means: ps -p ${pid} -o pid,etime,args`,
+  })
+}
+
+export function isFrozen(id: string, directory: string): CgroupError {
+  const message = `sandbox ${id} is frozen: what is started in it would wait until it is thawed`
+  return new CgroupError('ERR_VMCG_BUSY', message, { path: directory, hint: 'thaw() it first' })
 }
 
 export function noThread(tid: number): VmcgError {

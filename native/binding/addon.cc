@@ -23,7 +23,8 @@ std::optional<Lane::Kind> LaneArgument(const Napi::CallbackInfo& info, std::size
 
 }  // namespace
 
-Addon::Addon(Napi::Env env, Napi::Object exports) : port_(std::make_shared<BatchPort>(env, *this)) {
+Addon::Addon(Napi::Env env, Napi::Object exports)
+    : port_(std::make_shared<BatchPort>(env, *this)), children_(env) {
   // Enumerable, so that a test can hold the addon's keys against the TypeScript interface.
   DefineAddon(exports, {
                            InstanceMethod<&Addon::OpenRoot>("openRoot", napi_enumerable),
@@ -35,15 +36,19 @@ Addon::Addon(Napi::Env env, Napi::Object exports) : port_(std::make_shared<Batch
                            InstanceMethod<&Addon::OpenMeter>("openMeter", napi_enumerable),
                            InstanceMethod<&Addon::CloseMeter>("closeMeter", napi_enumerable),
                            InstanceMethod<&Addon::ReadMeters>("readMeters", napi_enumerable),
+                           InstanceMethod<&Addon::Launch>("launch", napi_enumerable),
+                           InstanceMethod<&Addon::SignalChild>("signalChild", napi_enumerable),
+                           InstanceMethod<&Addon::HoldChild>("holdChild", napi_enumerable),
                        });
   DefineDescriptorFunctions(env, exports);
   DefineDeviceFunctions(env, exports);
-  // Hooks run in reverse order: this one before that of the port's ThreadSafeFunction, which exists
-  // already.
+  // Hooks run in reverse order: this one before those of the ports' ThreadSafeFunctions, which
+  // exist already.
   env.AddCleanupHook([this] { TearDown(); });
 }
 
 void Addon::TearDown() {
+  children_.TearDown();
   port_->Close();
   for (const auto& [ticket, batch] : pending_) batch.lane->Cancel(*port_, ticket);
   pending_.clear();

@@ -7,6 +7,7 @@
 #include "../core/batch_codec.h"
 #include "../core/lane.h"
 #include "batch_port.h"
+#include "children.h"
 #include "meter_table.h"
 #include "napi_setup.h"
 
@@ -31,6 +32,9 @@ class Addon final : public Napi::Addon<Addon>, public BatchReceiver {
   void CloseRoot(const Napi::CallbackInfo& info);
   Napi::Value SubmitBatch(const Napi::CallbackInfo& info);
   Napi::Value CancelBatch(const Napi::CallbackInfo& info);
+  Napi::Value Launch(const Napi::CallbackInfo& info);
+  Napi::Value SignalChild(const Napi::CallbackInfo& info);
+  void HoldChild(const Napi::CallbackInfo& info);
   Napi::Value OpenForm(const Napi::CallbackInfo& info);
   void CloseForm(const Napi::CallbackInfo& info);
   Napi::Value OpenMeter(const Napi::CallbackInfo& info);
@@ -49,6 +53,7 @@ class Addon final : public Napi::Addon<Addon>, public BatchReceiver {
   std::map<std::int64_t, PendingBatch> pending_;
   std::int64_t next_ticket_ = 1;
   std::shared_ptr<BatchPort> port_;
+  Children children_;
 };
 
 }  // namespace vmcg

@@ -30,6 +30,12 @@ Napi::Value ConnectUnixFunction(const Napi::CallbackInfo& info) {
   return HandOver(info.Env(), ConnectUnix(*path));
 }
 
+Napi::Value ListenUnixFunction(const Napi::CallbackInfo& info) {
+  const std::optional<std::string> path = PathArgument(info, 0);
+  if (!path) return NegativeErrno(info.Env(), EINVAL);
+  return HandOver(info.Env(), ListenUnix(*path));
+}
+
 Napi::Value PeerPidFunction(const Napi::CallbackInfo& info) {
   const std::optional<std::int32_t> socket = Int32Argument(info, 0);
   if (!socket) return NegativeErrno(info.Env(), EINVAL);
@@ -51,6 +57,7 @@ Napi::Value CloseFdFunction(const Napi::CallbackInfo& info) {
 void DefineDescriptorFunctions(Napi::Env env, Napi::Object exports) {
   exports.Set("lockFile", Napi::Function::New<LockFileFunction>(env, "lockFile"));
   exports.Set("connectUnix", Napi::Function::New<ConnectUnixFunction>(env, "connectUnix"));
+  exports.Set("listenUnix", Napi::Function::New<ListenUnixFunction>(env, "listenUnix"));
   exports.Set("peerPid", Napi::Function::New<PeerPidFunction>(env, "peerPid"));
   exports.Set("closeFd", Napi::Function::New<CloseFdFunction>(env, "closeFd"));
 }

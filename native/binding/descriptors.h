@@ -4,7 +4,8 @@
 
 namespace vmcg {
 
-/** Adds `lockFile`, `connectUnix`, `peerPid` and `closeFd`, which keep nothing between calls. */
+/** Adds `lockFile`, `connectUnix`, `listenUnix`, `peerPid` and `closeFd`, which keep nothing
+ * between calls. */
 void DefineDescriptorFunctions(Napi::Env env, Napi::Object exports);
 
 }  // namespace vmcg

@@ -13,6 +13,9 @@ namespace vmcg {
  */
 Result<Fd> ConnectUnix(const std::string& path);
 
+/** Makes a unix stream socket at `path`, which must not exist, and listens there; close-on-exec. */
+Result<Fd> ListenUnix(const std::string& path);
+
 /**
  * The pid of the process that called listen(2) on the other end (unix(7), SO_PEERCRED); ESRCH when
  * it has none in this process's pid namespace.

@@ -48,6 +48,22 @@ export interface NativeAddon {
   readMeters(meters: Int32Array, groups: number, done: (result: ArrayBuffer) => void): number
   /** Opens (makes, 0600, without following links) a file and takes flock(LOCK_EX|LOCK_NB). → descriptor, or −errno. */
   lockFile(path: string): number
+  /**
+   * Starts a program on a thread of its own. It gets, and nothing else of ours is open in it: the descriptors of
+   * `stdio` from 0 on, then a pipe for what it has to tell (`native/core/launch_message.h`), then the `files`.
+   *
+   * `words`: `argc, envc, stdioCount, fileCount`; per stdio a descriptor (copied), −1 for /dev/null, or −2 for a pipe
+   * (the first three only); per file `root, isDirectory`. `strings`: the arguments, the environment (`NAME=value`) and the
+   * files' paths beneath their roots, joined by NUL. Files are opened for writing, directories for lookups.
+   * → ticket ≥ 1, or −EINVAL for a malformed launch, −EBADF for an unknown root or descriptor, −errno.
+   */
+  launch(words: Int32Array, strings: string, report: LaunchReport): number
+  /** kill(2) of a launched child: never a stranger's pid. Before it has started only SIGKILL. → 0, −ESRCH, −errno. */
+  signalChild(ticket: number, signal: number): number
+  /** Whether Node is not to exit before this child has ended; it is, unless told otherwise. */
+  holdChild(ticket: number, isHeld: boolean): void
+  /** Makes a unix stream socket at `path` and listens there. → descriptor (close-on-exec), or −errno. */
+  listenUnix(path: string): number
   /** Connects to a unix stream socket, non-blocking and close-on-exec. → descriptor, or −errno. */
   connectUnix(path: string): number
   /** SO_PEERCRED: the pid of the process that called listen() on the other end. → pid, or −errno. */
@@ -60,6 +76,29 @@ export interface NativeAddon {
    */
   statDevices(paths: string, words: Int32Array): number
 }
+
+/** What a launch reports, as the first argument. */
+export enum LaunchNews {
+  /** `pid, stdin, stdout, stderr`: our ends of the pipes, −1 for none. Not the last report. */
+  Started = 0,
+  /** `errno, file, step, syscall`: which of the files, or of the arguments, it was; −1: neither. Nothing is left. */
+  Failed = 1,
+  /** `code, signal`; one of them is 0. */
+  Ended = 2,
+}
+
+/** Called on this thread: once with Failed, or with Started and later with Ended. */
+export type LaunchReport = (
+  news: LaunchNews,
+  first: number,
+  second: number,
+  third: number,
+  fourth: number | string,
+) => void
+
+/** What stands in the place of a descriptor in `launch`. */
+export const NULL_DEVICE = -1
+export const PIPE = -2
 
 /**
  * One operation of a batch: eight 32-bit words `[code | flags, root, path, value, arg, idsStart, idsCount, group]`.
@@ -151,7 +190,11 @@ export const TASK_RECORD_BYTES = 40
  */
 export const PROGRAM_RECORD_BYTES = 48
 
-const ADDON_PATH = join(__dirname, '..', '..', 'build', 'Release', 'vmcg.node')
+const BUILT = join(__dirname, '..', '..', 'build', 'Release')
+const ADDON_PATH = join(BUILT, 'vmcg.node')
+
+/** The program that puts itself into cgroups and becomes another one; `native/launch/main.cc` tells how it is called. */
+export const LAUNCH_PROGRAM = join(BUILT, 'vmcg-launch')
 
 function load(): NativeAddon {
   try {

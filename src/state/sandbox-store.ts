@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { turns } from '../engine/turns'
 import { VmcgError } from '../errors'
 import type { TagAttribute } from '../plan/operations'
@@ -93,9 +94,15 @@ export class SandboxStore {
     await turns.next()
   }
 
-  /** Removes the state, and the lock's file with it. Only while the lock is held. */
+  /** Where the sockets of a VMM that was launched are; it need not exist. */
+  get socketDirectory(): string {
+    return this.#paths.sockets
+  }
+
+  /** Removes the state and the sockets, and the lock's file with them. Only while the lock is held. */
   async remove(lock: HeldLock): Promise<void> {
     await removeState(this.#paths.state)
+    await rm(this.#paths.sockets, { recursive: true, force: true })
     lock.removeFile()
   }
 

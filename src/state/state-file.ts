@@ -77,6 +77,8 @@ export interface ProcessState {
 export interface StatePaths {
   readonly state: string
   readonly lock: string
+  /** A directory for the sockets of a VMM that vmcg has launched. */
+  readonly sockets: string
 }
 
 /** The files of one sandbox in a state directory. The name is a hash, since ids and parents hold slashes and dots. */
@@ -88,7 +90,11 @@ export function statePaths(
     .update(`${where.driver}\0${where.parent}\0${where.id}`)
     .digest('hex')
     .slice(0, 32)
-  return { state: join(directory, `${key}.json`), lock: join(directory, `${key}.lock`) }
+  return {
+    state: join(directory, `${key}.json`),
+    lock: join(directory, `${key}.lock`),
+    sockets: join(directory, `${key}.sockets`),
+  }
 }
 
 /**

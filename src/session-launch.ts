@@ -1,0 +1,169 @@
+import { freezerState } from './engine/freezer'
+import { type LaunchPlace, launchProcess } from './engine/launch'
+import { pause } from './engine/pause'
+import type { LaunchedProcess } from './engine/vm-process'
+import { isVmcgError, VmcgError } from './errors'
+import { isSameProcess } from './host/origins'
+import { freezingHierarchy } from './host/sandbox-hierarchies'
+import type { Hypervisor } from './hypervisor/hypervisor'
+import { QemuHypervisor } from './hypervisor/qemu'
+import { isStopped, monitorArguments, openMonitor, type QemuMonitor } from './hypervisor/qemu-monitor'
+import type { CheckedLaunch } from './launch-options'
+import type { SandboxSession } from './sandbox-session'
+import { alreadyRunning, isFrozen } from './session-errors'
+
+/** What a launch needs of the sandbox's object. */
+export interface LaunchHooks {
+  /** Takes a hypervisor up, or lets it go. */
+  readonly attach: (hypervisor: Hypervisor | undefined) => Promise<void>
+  /** Places threads, as `refresh()`. */
+  readonly place: () => Promise<unknown>
+}
+
+/** Threads that QEMU, or the kernel for it, starts once the guest runs are there by then. */
+const SECOND_LOOK_MS = 200
+
+/** @throws `ERR_VMCG_ALREADY_RUNNING` */
+export function refuseRunning({ state }: SandboxSession): void {
+  const vmm = state.processes.find((process) => process.role === 'vmm' && isSameProcess(process))
+  if (vmm !== undefined) throw alreadyRunning(state.id, vmm.pid)
+}
+
+/**
+ * Starts a VMM in the cgroups of a sandbox, which have been made. When that fails, nothing of it is left.
+ *
+ * @throws `ERR_VMCG_BUSY` for a sandbox that is frozen; what `launchProcess` throws; for a QEMU what attaching and
+ *   placing throw, and `ERR_VMCG_VM_GONE` with its own words when it ends by itself.
+ */
+export async function launchVmm(
+  session: SandboxSession,
+  launch: CheckedLaunch,
+  hooks: LaunchHooks,
+): Promise<LaunchedProcess> {
+  await refuseFrozen(session, launch)
+  if (!launch.isQemu) {
+    const started = await start(session, launch, undefined)
+    return orNothing(session, started, () => remember(session, started))
+  }
+  const monitor = openMonitor(session.socketDirectory)
+  try {
+    const started = await start(session, launch, monitor)
+    monitor.release()
+    const vm = await orNothing(session, started, async () => {
+      await remember(session, started)
+      await bringUp(launch, started, monitor, hooks).catch(async (error: unknown) => {
+        throw (await hasEndedItself(started, error)) ? await ended(launch, started, error) : error
+      })
+    }).catch(async (error) => {
+      await hooks.attach(undefined)
+      throw error
+    })
+    void started.exited.then(monitor.remove)
+    return vm
+  } catch (error) {
+    monitor.release()
+    monitor.remove()
+    throw error
+  }
+}
+
+async function bringUp(
+  { order, timeoutMs, signal }: CheckedLaunch,
+  { pid }: LaunchedProcess,
+  { socket }: QemuMonitor,
+  { attach, place }: LaunchHooks,
+): Promise<void> {
+  const hypervisor = await QemuHypervisor.connect({ socket, pid, timeoutMs, signal })
+  await attach(hypervisor)
+  await place()
+  if (!isStopped(order.args)) await hypervisor.execute('cont', undefined, { timeoutMs, signal })
+  await pause(SECOND_LOOK_MS, signal)
+  await place()
+}
+
+/** On v1 the freezer is one more hierarchy, and only who is in it can be frozen; v2 freezes whoever is there. */
+async function refuseFrozen(session: SandboxSession, { signal }: CheckedLaunch): Promise<void> {
+  const { host, roots, state, paths } = session
+  if (!session.isFreezable) return
+  const freezer = freezingHierarchy(host, state.takenOver)
+  const { state: now } = await freezerState(roots, [freezer], paths.sandbox, { signal })
+  if (now !== 'THAWED') throw isFrozen(state.id, `${freezer.mountPoint}${paths.sandbox}`)
+}
+
+function start(
+  { host, roots, state, paths }: SandboxSession,
+  { order, timeoutMs, signal }: CheckedLaunch,
+  monitor: QemuMonitor | undefined,
+): Promise<LaunchedProcess> {
+  const claimed = host.hierarchies.filter(({ id }) => state.claimed.includes(id))
+  const places = claimed.map(({ version, mountPoint }): LaunchPlace => {
+    return { version, mountPoint, root: roots.id(mountPoint), path: paths.sandbox }
+  })
+  if (monitor === undefined) return launchProcess(order, places, { signal, timeoutMs })
+  const { args, stdio } = order
+  const added = [...(isStopped(args) ? [] : ['-S']), ...monitorArguments(stdio.length)]
+  const withMonitor = { ...order, args: [...args, ...added], stdio: [...stdio, monitor.fd] }
+  return launchProcess(withMonitor, places, { signal, timeoutMs })
+}
+
+/** Who has ended and was collected already needs no remembering: `exited` tells of it. */
+async function remember(session: SandboxSession, { pid }: LaunchedProcess): Promise<void> {
+  await session.remember(pid, 'vmm').catch((error: unknown) => {
+    if (!isVmcgError(error) || error.code !== 'ERR_VMCG_VM_GONE') throw error
+  })
+}
+
+/** Gives the process back when `act` goes through; else kills it, waits for its end, and forgets it. */
+async function orNothing(
+  session: SandboxSession,
+  started: LaunchedProcess,
+  act: () => Promise<void>,
+): Promise<LaunchedProcess> {
+  try {
+    await act()
+    return started
+  } catch (error) {
+    started.kill('SIGKILL')
+    await started.exited
+    for (const stream of [started.stdout, started.stderr]) stream?.destroy()
+    // What is thrown already says more than that the state cannot be written either.
+    await session.release([started.pid]).catch(() => undefined)
+    throw error
+  }
+}
+
+/** What asking a QEMU fails with that has ended, or is about to. */
+const HUNG_UP = ['ERR_VMCG_QMP_CLOSED', 'ERR_VMCG_QMP_REFUSED', 'ERR_VMCG_VM_GONE']
+/** A QEMU that quits closes its monitors some time before its process ends. */
+const QUITS_MS = 1000
+
+async function hasEndedItself({ exited }: LaunchedProcess, error: unknown): Promise<boolean> {
+  if (!isVmcgError(error) || !HUNG_UP.includes(error.code)) return false
+  return Promise.race([exited.then(() => true), pause(QUITS_MS, undefined).then(() => false)])
+}
+
+/** With what it has said on a stderr that nobody else can have read yet. */
+async function ended({ order }: CheckedLaunch, started: LaunchedProcess, cause: unknown): Promise<VmcgError> {
+  const { code, signal } = await started.exited
+  const how = signal === null ? `with code ${code}` : `by ${signal}`
+  const words = await lastWords(started)
+  return new VmcgError('ERR_VMCG_VM_GONE', `${order.file} ended ${how} before its VM ran${words}`, {
+    value: String(started.pid),
+    hint: started.stderr === null ? "have its words here: stdio: ['ignore', 'ignore', 'pipe']" : undefined,
+    cause,
+  })
+}
+
+/** How much of what a VMM says before it ends goes into the error. */
+const LAST_WORDS = 2000
+
+async function lastWords({ stderr }: LaunchedProcess): Promise<string> {
+  if (stderr === null) return ''
+  let text = ''
+  try {
+    for await (const chunk of stderr) text = `${text}${chunk}`.slice(-LAST_WORDS)
+  } catch {
+    // What was read until then will do.
+  }
+  return text === '' ? '' : `: ${text.trim()}`
+}
