@@ -9,6 +9,7 @@ import { TRIALS } from './trials/all.mjs'
  * @property {readonly { trial: Trial, drivers: readonly string[] }[]} chosen
  * @property {number} upTo sizes beyond it are left out
  * @property {number} repetitions
+ * @property {boolean} isWhole nothing is left out that this host can do
  */
 
 /** @param {string} name @param {string} text */
@@ -26,7 +27,7 @@ function count(name, text) {
 export function readArguments(args) {
   const options = /** @type {const} */ ({
     'up-to': { type: 'string', default: '999999' },
-    repetitions: { type: 'string', default: '11' },
+    repetitions: { type: 'string', default: '9' },
   })
   const { values, positionals: terms } = parseArgs({ args: [...args], options, allowPositionals: true })
   const chosen = TRIALS.map((trial) => ({
@@ -43,5 +44,6 @@ export function readArguments(args) {
     chosen,
     upTo: count('up-to', values['up-to']),
     repetitions: count('repetitions', values.repetitions),
+    isWhole: terms.length === 0 && values['up-to'] === options['up-to'].default,
   }
 }

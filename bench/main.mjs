@@ -8,26 +8,20 @@ import { readArguments } from './arguments.mjs'
 import { abortAtTheEnd, Ending } from './ending.mjs'
 import { makeFolder } from './folders.mjs'
 import { formatGoals } from './goals.mjs'
-import { describeMachine, formatMachine } from './machine.mjs'
+import { describeMachine } from './machine.mjs'
+import { formatMachine } from './machine-text.mjs'
 import { runCase } from './run-case.mjs'
+import { formatRun } from './run-file.mjs'
 import { formatTable } from './table.mjs'
 
-/** @import { Machine } from './machine.mjs' */
-/** @import { TrialResult } from './trial.mjs' */
-
 /**
- * A run as it is saved.
- *
- * @typedef {object} Run
- * @property {string} date
- * @property {Machine} machine
- * @property {readonly string[]} leftOut
- * @property {readonly TrialResult[]} trials
+ * @import { Run } from './run-file.mjs'
+ * @import { TrialResult } from './trial.mjs'
  */
 
 /** @param {AbortSignal} signal */
 async function main(signal) {
-  const { chosen, upTo, repetitions } = readArguments(process.argv.slice(2))
+  const { chosen, upTo, repetitions, isWhole } = readArguments(process.argv.slice(2))
   const date = new Date().toISOString()
   const machine = describeMachine()
   console.log(formatMachine(machine))
@@ -59,6 +53,19 @@ async function main(signal) {
   const file = join(makeFolder('.cache/bench'), `${date.replaceAll(':', '-')}-${process.pid}.json`)
   writeFileSync(file, formatRun({ date, machine, leftOut: [...leftOut], trials }))
   console.log(`\nsaved in ${relative(process.cwd(), file)}`)
+  if (isWhole)
+    await report({ date, machine, leftOut: [...leftOut], trials }, makeFolder('.cache/bench/report'))
+}
+
+/**
+ * After all is measured and saved: what draws takes a while to load.
+ *
+ * @param {Run} run
+ * @param {string} folder
+ */
+async function report(run, folder) {
+  const { writeReport } = await import('./report/write.mjs')
+  console.log(`report in ${relative(process.cwd(), await writeReport(run, folder))}`)
 }
 
 /**
@@ -68,14 +75,6 @@ async function main(signal) {
  */
 function showProgress(text) {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
-}
-
-/** @param {Run} run */
-function formatRun(run) {
-  // Five digits tell what there is to tell, and keep what is committed small.
-  const round = (/** @type {string} */ _, /** @type {unknown} */ value) =>
-    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value
-  return `${JSON.stringify(run, round, 1).replace(/\[\s+([-\d.,\s]+?)\s+\]/g, (_, list) => `[${list.replace(/\s+/g, ' ')}]`)}\n`
 }
 
 const signal = abortAtTheEnd()

@@ -12,7 +12,10 @@ export const stats = {
   axis: 'sandboxes',
   drivers: ['floor', 'vmcg', 'node-fs', 'containerd', 'opencontainers'],
   cases: () =>
-    [1, 100, 1_000].map((size) => ({ name: `${size} ${size === 1 ? 'sandbox' : 'sandboxes'}`, size })),
+    [1, 100, 1_000].map((size) => ({
+      name: `${size.toLocaleString('en')} ${size === 1 ? 'sandbox' : 'sandboxes'}`,
+      size,
+    })),
   scene: (stage, { size }) => statsScene(stage, size),
 }
 
