@@ -74,6 +74,18 @@ function seriesIn(rows) {
 }
 
 /**
+ * 1, 2, 5, 10 and so on, as far as the values go: a line for each digit hides what is drawn over them.
+ *
+ * @param {readonly number[]} values
+ */
+function logTicks(values) {
+  const first = Math.floor(Math.log10(Math.min(...values)))
+  const last = Math.ceil(Math.log10(Math.max(...values)))
+  const powers = Array.from({ length: last - first + 1 }, (_, index) => first + index)
+  return powers.flatMap((power) => [1, 2, 5].map((digit) => Number(`${digit}e${power}`)))
+}
+
+/**
  * Both axes are logarithmic: what is twice as slow is as far away everywhere.
  *
  * @param {Chart} chart
@@ -107,7 +119,7 @@ function lines({ title }, { axis, unit }, cases) {
         field: 'median',
         type: 'quantitative',
         scale: { type: 'log' },
-        axis: { title: `${unit}, median`, format: ',', tickCount: 5 },
+        axis: { title: `${unit}, median`, format: ',', values: logTicks(rows.map((row) => row.median)) },
       },
       color: { field: 'driver', type: 'nominal', scale: colourScale(drivers) },
       shape: { field: 'driver', type: 'nominal', scale: shapeScale(drivers) },
@@ -127,7 +139,7 @@ function bars({ title }, { unit }, cases) {
   const rows = rowsOf(cases)
   const [drivers, series] = [driversIn(rows), seriesIn(rows)]
   const isSplit = series.length > 1
-  const axis = { title: unit, format: ',', tickCount: isSplit ? 4 : 8 }
+  const axis = { title: unit, format: ',d', tickCount: isSplit ? 4 : 6 }
   return {
     ...LOOK,
     title: { text: title, anchor: 'start', fontSize: 15, offset: 14 },

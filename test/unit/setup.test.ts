@@ -167,7 +167,7 @@ describeWith(['root'], 'the set-up script as root', () => {
       chownSync(join(checkout.root, String(name)), OWNER, OWNER)
     }
     await expect(checkout.setUp('test')).resolves.toMatchObject({ code: 0 })
-    expect(checkout.steps()).toEqual(['npm', 'node-gyp', 'tsc', 'npm'])
+    expect(checkout.steps()).toEqual(['npm', 'node-gyp', 'tsc', 'npm', 'npm'])
     expect(new Set(owners(checkout.root))).toEqual(new Set([OWNER]))
   })
 })
