@@ -39,7 +39,15 @@ async function main(signal) {
     for (const one of trial.cases().filter(({ size }) => size <= upTo)) {
       signal.throwIfAborted()
       showProgress(`${name}: ${one.name}`)
-      const result = await runCase({ trial, chosen: one, drivers, repetitions, signal, leaveOut })
+      const options = { trial, chosen: one, drivers, repetitions, signal, leaveOut }
+      const result = await runCase(options).catch((error) => {
+        if (signal.aborted || error instanceof Ending) throw error
+        // What was measured before and what comes after it is as true as ever.
+        process.exitCode = 1
+        console.error(error)
+        leaveOut(`${name}, ${one.name}: ${error.message}`)
+        return undefined
+      })
       showProgress('')
       if (result === undefined) continue
       console.log(`\n${name}: ${one.name}`)
