@@ -56,6 +56,7 @@ export type { OnUnsupported } from './model/resources/unsupported'
 export { type FormatPlanOptions, formatPlan } from './plan/format-plan'
 export type { Operation, Plan, Stage } from './plan/operations'
 export { Sandbox } from './sandbox'
+export type { AppliedSandbox } from './sandbox-all'
 export type { ListedSandbox, ListOptions, UnreadableState } from './sandbox-list'
 export type {
   ActOptions,

@@ -1,6 +1,7 @@
 import type { TeardownLook } from './engine/drain'
 import type { Roots, SubmitOptions } from './engine/lane'
 import type { Look } from './engine/settle'
+import { turns } from './engine/turns'
 import { VmcgError } from './errors'
 import type { Host } from './host/detect'
 import { observe } from './host/observe'
@@ -48,6 +49,8 @@ export async function lookAtSandbox(
   options: SubmitOptions,
 ): Promise<SandboxLook> {
   const threads = hypervisor && (await askThreads(hypervisor, options))
+  // Many monitors may have answered in the same turn.
+  if (threads !== undefined) await turns.next()
   const paths = sandboxPaths(state)
   const vmm = hypervisor && attachedVmm(state, hypervisor)
   const helpers = state.processes.filter(({ role }) => role === 'helper')

@@ -5,6 +5,7 @@ import { endStandstill } from './engine/end-standstill'
 import type { StageExecutor } from './engine/execute'
 import { type KillCgroupOptions, killCgroup } from './engine/kill-cgroup'
 import { Roots, type SubmitOptions } from './engine/lane'
+import type { Seat } from './engine/rendezvous'
 import type { Report } from './engine/report'
 import { type IsRealtime, retryNewborn } from './engine/retry-newborn'
 import { settle } from './engine/settle'
@@ -12,7 +13,7 @@ import type { CgroupStats } from './host/cgroup-figures'
 import { readCgroupStats } from './host/cgroup-stats'
 import type { Host } from './host/detect'
 import { identifyIn } from './host/identify'
-import { kernelThreadsOf } from './host/kernel-threads'
+import { givesKernelThreads, kernelThreadsOf } from './host/kernel-threads'
 import { isSameProcess } from './host/origins'
 import { isRealtimeProcess, isRealtimeThread } from './host/process'
 import { freezingHierarchy } from './host/sandbox-hierarchies'
@@ -38,6 +39,8 @@ import type { ProcessState, SandboxState } from './state/state-file'
 
 export interface SessionApplyOptions extends SubmitOptions {
   readonly plan?: Plan | undefined
+  /** Where it waits for others before threads are moved. @default it does not */
+  readonly seat?: Seat | undefined
 }
 
 /** What merged resources were merged from. The session only remembers it. */
@@ -107,6 +110,11 @@ export class SandboxSession {
     }
   }
 
+  /** Those that it can have got since it was attached. */
+  async rememberNewKernelThreads(options: SubmitOptions): Promise<void> {
+    if (givesKernelThreads(this.#host.kernel)) await this.rememberKernelThreads(options)
+  }
+
   /**
    * Remembers single threads that were put in by hand.
    *
@@ -159,8 +167,12 @@ export class SandboxSession {
     options: SessionApplyOptions,
   ): Promise<Report> {
     const execute = retryNewborn(this.#executor(), isRealtime)
+    let claimed: Plan | undefined
     const claimThenExecute: StageExecutor = async (plan, stage, stageOptions) => {
-      await this.#claim(plan, stage)
+      const hasProgram = stage.operations.some(({ kind }) => kind === 'device-program')
+      if (claimed !== plan || hasProgram) await this.#claim(plan, stage)
+      claimed = plan
+      if (stage.name === 'placement') await options.seat?.ready()
       const outcomes = await execute(plan, stage, stageOptions)
       await this.#save({ program: rememberedAfter(this.#state.program, outcomes) })
       return outcomes

@@ -1,13 +1,15 @@
 import { inspect } from 'node:util'
 import { checkActOptions, checkOpenOptions } from './checked-options'
 import type { DestroyReport } from './engine/drain'
+import type { Seat } from './engine/rendezvous'
 import type { Report } from './engine/report'
+import { together } from './engine/together'
 import { isSameProcess } from './host/origins'
 import { sandboxHierarchies } from './host/sandbox-hierarchies'
 import { sandboxHost } from './host/sandbox-host'
 import type { SandboxStats } from './host/stats'
 import { checkHypervisor, type Hypervisor } from './hypervisor/hypervisor'
-import { checkList, checkText } from './model/argument'
+import { badArgument, checkList, checkText } from './model/argument'
 import { type ContainerConfig, type ContainerResources, containerResources } from './model/container'
 import { mergeContainerResources } from './model/merge'
 import { checkParentPath } from './model/parent-path'
@@ -16,6 +18,7 @@ import { unappliedFields } from './model/unapplied'
 import { checkPlan } from './plan/checked-plan'
 import { sandboxPaths } from './plan/desired'
 import type { Plan } from './plan/operations'
+import { type AppliedSandbox, appliedSandboxes, signalForMany } from './sandbox-all'
 import { type ListedSandbox, type ListOptions, listSandboxes, type UnreadableState } from './sandbox-list'
 import type { Wanted } from './sandbox-look'
 import type {
@@ -27,7 +30,7 @@ import type {
   LoadOptions,
   SandboxOptions,
 } from './sandbox-options'
-import type { MergedFrom } from './sandbox-session'
+import type { MergedFrom, SessionApplyOptions } from './sandbox-session'
 import type { SandboxThread } from './sandbox-threads'
 import { sandboxTree } from './sandbox-tree'
 import { setFrozen } from './session-freezer'
@@ -114,6 +117,31 @@ export class Sandbox {
   static async list(options: ListOptions = {}): Promise<readonly (ListedSandbox | UnreadableState)[]> {
     checkOpenOptions(options)
     return listSandboxes(options)
+  }
+
+  /**
+   * `apply()` for many: asks their hypervisors first, 32 at a time, then moves the threads of all in one burst, so that
+   * the kernel makes all of them wait for one grace period, not each. A sandbox that fails fails alone, and one whose
+   * hypervisor or lock keeps it waiting does not hold up the others. The event loop goes on meanwhile.
+   *
+   * @returns one entry for each of the list, in its order: `{ sandbox, report }`, or `{ sandbox, error }` with what
+   *   `apply()` would have thrown. One that is in the list twice is applied once.
+   * @throws `ERR_VMCG_INVALID_ARGUMENT` for what is no list of sandboxes; `signal.reason` when an abort has kept one of
+   *   them from being applied, once those that were at work have ended: each is applied or left as `apply()` leaves it.
+   */
+  static async applyAll(
+    sandboxes: readonly Sandbox[],
+    options: ActOptions = {},
+  ): Promise<readonly AppliedSandbox[]> {
+    checkActOptions(options)
+    checkList('sandboxes', sandboxes)
+    for (const [index, sandbox] of sandboxes.entries()) {
+      if (!(#gate in Object(sandbox))) throw badArgument(`sandboxes[${index}]`, 'a Sandbox', sandbox)
+    }
+    options.signal?.throwIfAborted()
+    const signal = signalForMany(options.signal)
+    const ended = await together(new Set(sandboxes), (sandbox, seat) => sandbox.#apply({ signal }, seat))
+    return appliedSandboxes(sandboxes, ended, signal)
   }
 
   get id(): string {
@@ -205,13 +233,17 @@ export class Sandbox {
    *   `ERR_VMCG_TIMEOUT` for what it is busy with beyond `writeTimeoutMs`.
    */
   apply(options: ApplyOptions = {}): Promise<Report> {
+    return this.#apply(options)
+  }
+
+  #apply(options: ApplyOptions, seat?: Seat): Promise<Report> {
     return this.#gate.act(options, async () => {
       if (options.plan !== undefined) checkPlan(options.plan)
       const containers = [...this.#containers.values()].map(({ id, resources }) => ({
         id,
         resources: resources ?? null,
       }))
-      return this.#settle(this.#merged(), { containers, merge: this.#merge }, options)
+      return this.#settle(this.#merged(), { containers, merge: this.#merge }, { ...options, seat })
     })
   }
 
@@ -322,10 +354,10 @@ export class Sandbox {
     return this.#settle(wanted, { containers, merge }, options)
   }
 
-  async #settle(wanted: Wanted, from: MergedFrom, options: ApplyOptions): Promise<Report> {
+  async #settle(wanted: Wanted, from: MergedFrom, options: SessionApplyOptions): Promise<Report> {
     const hypervisor = this.#hypervisor?.hypervisor
     // A plan that was made before would not fit any more.
-    if (options.plan === undefined) await this.#gate.session.rememberKernelThreads(options)
+    if (options.plan === undefined) await this.#gate.session.rememberNewKernelThreads(options)
     return this.#gate.reported(await this.#gate.session.apply(wanted, from, hypervisor, options))
   }
 

@@ -95,6 +95,7 @@ void Addon::Receive(Napi::Env env, const FinishedBatch& finished) {
   if (node.empty()) return;
   port_->SetPending(env, !pending_.empty());
 
+  const Napi::HandleScope scope(env);
   const std::size_t size = EncodedSize(finished.result);
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, size);
   // Empty where a worker is being terminated.

@@ -30,21 +30,22 @@ void BatchPort::Close() {
   is_closed_ = true;
 }
 
-void BatchPort::BatchFinished(std::int64_t ticket, BatchResult result) {
-  auto finished = std::make_unique<FinishedBatch>(FinishedBatch{ticket, std::move(result)});
+void BatchPort::BurstFinished(std::vector<FinishedBatch> finished) {
+  auto owned = std::make_unique<std::vector<FinishedBatch>>(std::move(finished));
   // Held over the call: Close() then means that no lane is inside the function any more.
   const std::lock_guard lock(mutex_);
   if (is_closed_) return;
-  if (function_.NonBlockingCall(finished.get()) == napi_ok) {
-    static_cast<void>(finished.release());  // Deliver() owns it now.
+  if (function_.NonBlockingCall(owned.get()) == napi_ok) {
+    static_cast<void>(owned.release());  // Deliver() owns it now.
   }
 }
 
 void BatchPort::Deliver(Napi::Env env, Napi::Function /*unused*/, BatchReceiver* receiver,
-                        FinishedBatch* finished) {
-  const std::unique_ptr<FinishedBatch> owned(finished);
+                        std::vector<FinishedBatch>* finished) {
+  const std::unique_ptr<std::vector<FinishedBatch>> owned(finished);
   // Without an environment this only empties the queue; the receiver is gone by then.
-  if (env != nullptr) receiver->Receive(env, *owned);
+  if (env == nullptr) return;
+  for (const FinishedBatch& batch : *owned) receiver->Receive(env, batch);
 }
 
 }  // namespace vmcg

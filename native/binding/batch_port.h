@@ -1,17 +1,12 @@
 #pragma once
 
-#include <cstdint>
 #include <mutex>
+#include <vector>
 
 #include "../core/lane.h"
 #include "napi_setup.h"
 
 namespace vmcg {
-
-struct FinishedBatch {
-  std::int64_t ticket;
-  BatchResult result;
-};
 
 /** Takes results in on the JavaScript thread of one environment. */
 class BatchReceiver {
@@ -25,7 +20,8 @@ class BatchReceiver {
 };
 
 /**
- * The way of a result from a lane to one environment's JavaScript thread.
+ * The way of a burst's results from a lane to one environment's JavaScript thread, which is woken
+ * up once for all of them.
  *
  * The lane and the environment share it, because either may be the last to need it: a worker can
  * end while its batch is at work in the kernel. What arrives after Close() is dropped.
@@ -41,14 +37,14 @@ class BatchPort final : public BatchListener {
   /** On the JavaScript thread, before the environment closes the function behind the port. */
   void Close();
 
-  void BatchFinished(std::int64_t ticket, BatchResult result) override;
+  void BurstFinished(std::vector<FinishedBatch> finished) override;
 
  private:
   static void Deliver(Napi::Env env, Napi::Function unused, BatchReceiver* receiver,
-                      FinishedBatch* finished);
+                      std::vector<FinishedBatch>* finished);
 
   using ThreadSafeFunction =
-      Napi::TypedThreadSafeFunction<BatchReceiver, FinishedBatch, BatchPort::Deliver>;
+      Napi::TypedThreadSafeFunction<BatchReceiver, std::vector<FinishedBatch>, BatchPort::Deliver>;
 
   std::mutex mutex_;
   bool is_closed_ = false;

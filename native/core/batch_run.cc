@@ -4,9 +4,9 @@
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <optional>
-#include <span>
 
 #include "device_programs.h"
 #include "file_io.h"
@@ -19,8 +19,7 @@ namespace {
 // Keeps the offsets of the result far below 2^31.
 constexpr std::size_t kMaxBatchBytes = std::size_t{256} << 20;
 
-// A longer run of kWriteIds is taken in slices, so that a burst does not use up the process's
-// descriptors.
+// More migrations are taken in slices, so that a burst does not use up the process's descriptors.
 constexpr std::size_t kMaxOpenAtOnce = 256;
 
 std::int64_t NowMicroseconds() {
@@ -29,6 +28,7 @@ std::int64_t NowMicroseconds() {
   return std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1'000;
 }
 
+/** One batch on its way: the operations before `at_` have a result. */
 class BatchRun {
  public:
   explicit BatchRun(const Batch& batch) : batch_(batch) {
@@ -36,20 +36,44 @@ class BatchRun {
     result_.id_errors.assign(batch.ids.size(), kNotRun);
   }
 
-  BatchResult Run() && {
-    std::size_t at = 0;
-    while (at < batch_.operations.size()) {
-      if (batch_.operations[at].code == OpCode::kWriteIds) {
-        at = RunWriteIds(at);
-      } else {
-        RunOne(at);
-        ++at;
-      }
-    }
-    return std::move(result_);
+  [[nodiscard]] bool IsAtEnd() const { return at_ == batch_.operations.size(); }
+
+  /** Up to the next operation that migrates somebody, or to the end. */
+  void RunToMigrations() {
+    for (; !IsAtEnd() && !IsAtMigration(); ++at_) RunOne(at_);
   }
 
+  /** Opens what the consecutive migrations from here on write to, `limit` at most. How many. */
+  std::size_t OpenMigrations(std::size_t limit) {
+    for (; opened_.size() < limit && IsAtMigration(); ++at_) opened_.push_back(OpenTarget(at_));
+    return opened_.size();
+  }
+
+  void WriteMigrations() {
+    const std::size_t first = at_ - opened_.size();
+    for (std::optional<Target>& target : opened_) {
+      const std::size_t at = first + static_cast<std::size_t>(&target - opened_.data());
+      if (!target || IsStopped(batch_.operations[at])) {
+        Skip(at);
+      } else {
+        WriteIds(at, *target);
+      }
+    }
+    opened_.clear();
+  }
+
+  BatchResult TakeResult() && { return std::move(result_); }
+
  private:
+  struct Target {
+    Result<Fd> file;
+    std::int64_t microseconds;
+  };
+
+  [[nodiscard]] bool IsAtMigration() const {
+    return !IsAtEnd() && batch_.operations[at_].code == OpCode::kWriteIds;
+  }
+
   [[nodiscard]] const std::string& String(std::int32_t index) const {
     return batch_.strings[static_cast<std::size_t>(index)];
   }
@@ -116,38 +140,12 @@ class BatchRun {
     return SysError{EINVAL, "submitBatch"};
   }
 
-  struct Target {
-    std::size_t at;
-    Result<Fd> file;
-    std::int64_t microseconds;
-  };
-
-  // Opens everything first: once the writes begin they go back to back, and share one grace period
-  // of the kernel's cgroup_threadgroup_rwsem. Returns where the run ends.
-  std::size_t RunWriteIds(std::size_t first) {
-    const std::size_t limit = std::min(batch_.operations.size(), first + kMaxOpenAtOnce);
-    std::vector<std::optional<Target>> targets;
-    std::size_t end = first;
-    for (; end < limit && batch_.operations[end].code == OpCode::kWriteIds; ++end) {
-      targets.push_back(OpenTarget(end));
-    }
-    for (std::optional<Target>& target : targets) {
-      const std::size_t at = first + static_cast<std::size_t>(&target - targets.data());
-      if (!target || IsStopped(batch_.operations[at])) {
-        Skip(at);
-      } else {
-        WriteIds(at, *target);
-      }
-    }
-    return end;
-  }
-
   std::optional<Target> OpenTarget(std::size_t at) {
     const Operation& operation = batch_.operations[at];
     if (IsStopped(operation)) return std::nullopt;
     const std::int64_t start = NowMicroseconds();
     Result<Fd> file = operation.root->OpenBeneath(String(operation.path), O_WRONLY);
-    return Target{at, std::move(file), NowMicroseconds() - start};
+    return Target{std::move(file), NowMicroseconds() - start};
   }
 
   void WriteIds(std::size_t at, Target& target) {
@@ -187,13 +185,38 @@ class BatchRun {
   }
 
   const Batch& batch_;
+  std::size_t at_ = 0;
+  /** Those right before `at_`; without a value where the group has stopped. */
+  std::vector<std::optional<Target>> opened_;
   BatchResult result_;
   std::string verifier_log_;
   std::int32_t stopped_group_ = -1;
 };
 
+// Opens first and writes then, as much as may be open at once. False when nobody had any.
+bool MigrateSome(std::span<BatchRun> runs) {
+  std::size_t left = kMaxOpenAtOnce;
+  for (BatchRun& run : runs) left -= run.OpenMigrations(left);
+  for (BatchRun& run : runs) run.WriteMigrations();
+  return left < kMaxOpenAtOnce;
+}
+
 }  // namespace
 
-BatchResult RunBatch(const Batch& batch) { return BatchRun(batch).Run(); }
+std::vector<BatchResult> RunBurst(std::span<const Batch* const> batches) {
+  std::vector<BatchRun> runs;
+  runs.reserve(batches.size());
+  for (const Batch* batch : batches) runs.emplace_back(*batch);
+  while (!std::ranges::all_of(runs, &BatchRun::IsAtEnd)) {
+    for (BatchRun& run : runs) run.RunToMigrations();
+    while (MigrateSome(runs)) continue;
+  }
+  std::vector<BatchResult> results;
+  results.reserve(runs.size());
+  for (BatchRun& run : runs) results.push_back(std::move(run).TakeResult());
+  return results;
+}
+
+BatchResult RunBatch(const Batch& batch) { return std::move(RunBurst(std::array{&batch}).front()); }
 
 }  // namespace vmcg

@@ -5,11 +5,27 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <map>
+#include <span>
 #include <utility>
 
 #include "batch_run.h"
 
 namespace vmcg {
+namespace {
+
+/** Tells each listener once of all that is its own. */
+void Deliver(std::span<const LaneJob> burst, std::vector<BatchResult> results) {
+  std::map<std::shared_ptr<BatchListener>, std::vector<FinishedBatch>> finished;
+  for (const LaneJob& job : burst) {
+    const auto at = static_cast<std::size_t>(&job - burst.data());
+    finished[job.listener].push_back(FinishedBatch{job.ticket, std::move(results[at])});
+  }
+  for (auto& [listener, batches] : finished) listener->BurstFinished(std::move(batches));
+}
+
+}  // namespace
 
 Result<Lane*> Lane::Get(Kind kind) {
   // Plain data without destructors, so that exit(3) can run while a lane is still at work.
@@ -19,15 +35,15 @@ Result<Lane*> Lane::Get(Kind kind) {
   const std::lock_guard lock(mutex);
   Lane*& lane = lanes[static_cast<std::size_t>(kind)];
   if (lane == nullptr) {
-    const Result<Lane*> made = Make(kind == Kind::kFast ? "vmcg-lane" : "vmcg-lane-slow");
+    const Result<Lane*> made = Make(kind);
     if (!made.ok()) return made;
     lane = *made;
   }
   return lane;
 }
 
-Result<Lane*> Lane::Make(const char* thread_name) {
-  auto* const lane = new Lane();
+Result<Lane*> Lane::Make(Kind kind) {
+  auto* const lane = new Lane(kind);
   // The thread inherits the mask: signals are for the application's own threads.
   sigset_t all;
   sigset_t before;
@@ -40,7 +56,7 @@ Result<Lane*> Lane::Make(const char* thread_name) {
     delete lane;
     return SysError{error, "pthread_create"};
   }
-  pthread_setname_np(thread, thread_name);
+  pthread_setname_np(thread, kind == Kind::kFast ? "vmcg-lane" : "vmcg-lane-slow");
   pthread_detach(thread);
   return lane;
 }
@@ -49,17 +65,21 @@ void* Lane::ThreadMain(void* lane) { static_cast<Lane*>(lane)->Run(); }
 
 void Lane::Run() {
   while (true) {
-    const LaneJob job = Take();
-    job.listener->BatchFinished(job.ticket, RunBatch(job.batch));
+    const std::vector<LaneJob> burst = Take();
+    std::vector<const Batch*> batches;
+    batches.reserve(burst.size());
+    for (const LaneJob& job : burst) batches.push_back(&job.batch);
+    Deliver(burst, RunBurst(batches));
   }
 }
 
-LaneJob Lane::Take() {
+std::vector<LaneJob> Lane::Take() {
   std::unique_lock lock(mutex_);
   has_jobs_.wait(lock, [this] { return !jobs_.empty(); });
-  LaneJob job = std::move(jobs_.front());
-  jobs_.pop_front();
-  return job;
+  const auto end = kind_ == Kind::kFast ? jobs_.end() : jobs_.begin() + 1;
+  std::vector<LaneJob> burst(std::make_move_iterator(jobs_.begin()), std::make_move_iterator(end));
+  jobs_.erase(jobs_.begin(), end);
+  return burst;
 }
 
 void Lane::Submit(LaneJob job) {

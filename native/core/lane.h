@@ -5,11 +5,17 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "batch.h"
 #include "result.h"
 
 namespace vmcg {
+
+struct FinishedBatch {
+  std::int64_t ticket;
+  BatchResult result;
+};
 
 /** Hears of finished batches, on the lane's thread. */
 class BatchListener {
@@ -19,7 +25,8 @@ class BatchListener {
   BatchListener& operator=(const BatchListener&) = delete;
   virtual ~BatchListener() = default;
 
-  virtual void BatchFinished(std::int64_t ticket, BatchResult result) = 0;
+  /** Those of one burst, in the order they were submitted in. */
+  virtual void BurstFinished(std::vector<FinishedBatch> finished) = 0;
 };
 
 struct LaneJob {
@@ -30,7 +37,9 @@ struct LaneJob {
 };
 
 /**
- * A thread of our own that runs batches one after the other, in the order they came in.
+ * A thread of our own that runs batches in the order they came in. The fast lane takes all that
+ * wait and runs them as one burst (RunBurst), so that they share the kernel's grace period. The
+ * slow lane takes one at a time: what waits behind a write that blocks can still be taken back.
  *
  * The kernel can hold a cgroup write up for milliseconds, which neither the event loop nor libuv's
  * pool should feel. There is one thread per lane and process, made at the first use and never
@@ -54,14 +63,15 @@ class Lane {
   bool Cancel(const BatchListener& listener, std::int64_t ticket);
 
  private:
-  Lane() = default;
+  explicit Lane(Kind kind) : kind_(kind) {}
   ~Lane() = default;
 
-  static Result<Lane*> Make(const char* thread_name);
+  static Result<Lane*> Make(Kind kind);
   static void* ThreadMain(void* lane);
   [[noreturn]] void Run();
-  LaneJob Take();
+  std::vector<LaneJob> Take();
 
+  const Kind kind_;
   std::mutex mutex_;
   std::condition_variable has_jobs_;
   std::deque<LaneJob> jobs_;

@@ -1,16 +1,12 @@
 #include "core/batch_run.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <array>
 #include <chrono>
 #include <filesystem>
 #include <thread>
 
 #include "batch_builder.h"
 #include "core/task_list.h"
+#include "pipe.h"
 #include "temp_dir.h"
 
 namespace vmcg {
@@ -87,36 +83,11 @@ TEST(RunBatch, NamesTheSystemCallThatFailed) {
   EXPECT_EQ(BytesOf(result, 2), "read");
 }
 
-/** A pipe with a name that is full, so that the next write to it waits until somebody reads. */
-class FullPipe {
- public:
-  explicit FullPipe(const std::string& path) {
-    EXPECT_EQ(mkfifo(path.c_str(), 0600), 0);
-    end_ = Fd(open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
-    while (write(end_.get(), buffer_.data(), buffer_.size()) > 0) continue;
-  }
-
-  void Drain() {
-    while (read(end_.get(), buffer_.data(), buffer_.size()) > 0) continue;
-  }
-
- private:
-  Fd end_;
-  std::array<char, 4096> buffer_{};
-};
-
-bool HasOpen(const std::string& path) {
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    std::error_code closed_meanwhile;
-    if (std::filesystem::read_symlink(entry, closed_meanwhile) == path) return true;
-  }
-  return false;
-}
-
 TEST(RunBatch, OpensARunOfWriteIdsBeforeItWritesTheFirst) {
   const TempDir dir;
   dir.MakeFile("second");
-  FullPipe first(dir.At("first"));
+  Pipe first(dir.At("first"));
+  first.Fill();
   BatchBuilder builder(dir.AsRoot());
   builder.AddIds("first", {1}).AddIds("second", {2});
   std::thread lane([&builder] { RunBatch(builder.batch()); });

@@ -17,9 +17,10 @@ namespace {
 /** Writes down what finished; can hold the lane up, so that a test decides what waits behind. */
 class Recorder final : public BatchListener {
  public:
-  void BatchFinished(std::int64_t ticket, BatchResult /*result*/) override {
+  void BurstFinished(std::vector<FinishedBatch> finished) override {
     std::unique_lock lock(mutex_);
-    tickets_.push_back(ticket);
+    for (const FinishedBatch& batch : finished) tickets_.push_back(batch.ticket);
+    bursts_.push_back(finished.size());
     changed_.notify_all();
     changed_.wait(lock, [this] { return !is_holding_; });
   }
@@ -37,6 +38,12 @@ class Recorder final : public BatchListener {
     return tickets_;
   }
 
+  /** How many batches each burst had. */
+  [[nodiscard]] std::vector<std::size_t> bursts() {
+    const std::lock_guard lock(mutex_);
+    return bursts_;
+  }
+
  private:
   void SetHolding(bool is_holding) {
     const std::lock_guard lock(mutex_);
@@ -47,6 +54,7 @@ class Recorder final : public BatchListener {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::int64_t> tickets_;
+  std::vector<std::size_t> bursts_;
   bool is_holding_ = false;
 };
 
@@ -71,8 +79,9 @@ TEST(Lane, RunsBatchesInTheOrderTheyCameIn) {
 TEST(Lane, CancelsWhatHasNotStarted) {
   const auto recorder = std::make_shared<Recorder>();
   recorder->Hold();
-  for (const std::int64_t ticket : {1, 2, 3}) FastLane().Submit(LaneJob{ticket, Batch{}, recorder});
+  FastLane().Submit(LaneJob{1, Batch{}, recorder});
   recorder->WaitFor(1);
+  for (const std::int64_t ticket : {2, 3}) FastLane().Submit(LaneJob{ticket, Batch{}, recorder});
   EXPECT_FALSE(FastLane().Cancel(*recorder, 1));
   EXPECT_TRUE(FastLane().Cancel(*recorder, 2));
   EXPECT_FALSE(FastLane().Cancel(*recorder, 2));
@@ -85,14 +94,58 @@ TEST(Lane, CancelsForOneListenerOnly) {
   const auto holder = std::make_shared<Recorder>();
   const auto other = std::make_shared<Recorder>();
   holder->Hold();
-  for (const std::int64_t ticket : {1, 2}) FastLane().Submit(LaneJob{ticket, Batch{}, holder});
-  FastLane().Submit(LaneJob{2, Batch{}, other});
+  FastLane().Submit(LaneJob{1, Batch{}, holder});
   holder->WaitFor(1);
+  FastLane().Submit(LaneJob{2, Batch{}, holder});
+  FastLane().Submit(LaneJob{2, Batch{}, other});
   EXPECT_TRUE(FastLane().Cancel(*holder, 2));
   holder->Release();
   other->WaitFor(1);
   EXPECT_EQ(holder->tickets(), std::vector<std::int64_t>{1});
   EXPECT_EQ(other->tickets(), std::vector<std::int64_t>{2});
+}
+
+TEST(Lane, TakesAllThatWaitAsOneBurst) {
+  const auto recorder = std::make_shared<Recorder>();
+  recorder->Hold();
+  FastLane().Submit(LaneJob{1, Batch{}, recorder});
+  recorder->WaitFor(1);
+  for (const std::int64_t ticket : {2, 3, 4}) FastLane().Submit(LaneJob{ticket, Batch{}, recorder});
+  recorder->Release();
+  recorder->WaitFor(4);
+  EXPECT_EQ(recorder->bursts(), (std::vector<std::size_t>{1, 3}));
+  EXPECT_EQ(recorder->tickets(), (std::vector<std::int64_t>{1, 2, 3, 4}));
+}
+
+TEST(Lane, TellsEachListenerOfItsOwnBatchesInABurst) {
+  const auto first = std::make_shared<Recorder>();
+  const auto second = std::make_shared<Recorder>();
+  first->Hold();
+  FastLane().Submit(LaneJob{1, Batch{}, first});
+  first->WaitFor(1);
+  for (const std::int64_t ticket : {2, 3}) {
+    FastLane().Submit(LaneJob{ticket, Batch{}, first});
+    FastLane().Submit(LaneJob{ticket, Batch{}, second});
+  }
+  first->Release();
+  first->WaitFor(3);
+  second->WaitFor(2);
+  EXPECT_EQ(first->bursts(), (std::vector<std::size_t>{1, 2}));
+  EXPECT_EQ(second->bursts(), (std::vector<std::size_t>{2}));
+  EXPECT_EQ(second->tickets(), (std::vector<std::int64_t>{2, 3}));
+}
+
+TEST(Lane, TheSlowLaneTakesOneAtATimeSoThatTheOthersCanBeCancelled) {
+  const auto recorder = std::make_shared<Recorder>();
+  Lane& slow = **Lane::Get(Lane::Kind::kSlow);
+  recorder->Hold();
+  for (const std::int64_t ticket : {1, 2, 3}) slow.Submit(LaneJob{ticket, Batch{}, recorder});
+  recorder->WaitFor(1);
+  EXPECT_TRUE(slow.Cancel(*recorder, 2));
+  recorder->Release();
+  recorder->WaitFor(2);
+  EXPECT_EQ(recorder->bursts(), (std::vector<std::size_t>{1, 1}));
+  EXPECT_EQ(recorder->tickets(), (std::vector<std::int64_t>{1, 3}));
 }
 
 TEST(Lane, TheSlowLaneDoesNotHoldTheFastOneUp) {
@@ -114,7 +167,7 @@ class ThreadProbe final : public BatchListener {
     bool blocks_sigterm;
   };
 
-  void BatchFinished(std::int64_t /*ticket*/, BatchResult /*result*/) override {
+  void BurstFinished(std::vector<FinishedBatch> /*finished*/) override {
     std::array<char, 16> name{};
     pthread_getname_np(pthread_self(), name.data(), name.size());
     sigset_t mask;

@@ -18,6 +18,13 @@ export interface OpFields {
   readonly isOptional?: boolean
 }
 
+/** A batch as `NativeAddon.submitBatch` takes it. */
+export interface PackedBatch {
+  readonly ops: Int32Array
+  readonly strings: string
+  readonly ids: Int32Array
+}
+
 const NONE = -1
 
 /** Collects operations and packs them for the addon: the wire format of `native.ts`, in one place. */
@@ -57,7 +64,7 @@ export class Batch {
     for (const id of ids) this.#ids.push(id)
   }
 
-  pack(): { readonly ops: Int32Array; readonly strings: string; readonly ids: Int32Array } {
+  pack(): PackedBatch {
     return {
       ops: Int32Array.from(this.#words),
       strings: this.#strings.join('\0'),
@@ -115,8 +122,13 @@ export function decodeResult(ops: Int32Array, result: ArrayBuffer): readonly OpR
 }
 
 /** The text of a Read or GetXattr result. */
-export function resultText(result: OpResult): string {
-  return new TextDecoder().decode(result.bytes)
+export function resultText({ bytes }: OpResult): string {
+  return asBuffer(bytes).toString('utf8')
+}
+
+/** The same bytes: a look reads a hundred short texts, and a Buffer decodes those several times faster than a TextDecoder. */
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength)
 }
 
 /** One thread of a ListTasks result. */
@@ -132,19 +144,17 @@ export interface TaskRecord {
 }
 
 export function resultTasks(result: OpResult): readonly TaskRecord[] {
-  const { bytes } = result
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const decoder = new TextDecoder()
+  const bytes = asBuffer(result.bytes)
   return Array.from({ length: Math.floor(bytes.byteLength / TASK_RECORD_BYTES) }, (_, index) => {
     const at = index * TASK_RECORD_BYTES
     const comm = bytes.subarray(at + 24, at + TASK_RECORD_BYTES)
     const end = comm.indexOf(0)
     return {
-      tid: view.getInt32(at, true),
-      nsTid: view.getInt32(at + 4, true),
-      flags: view.getUint32(at + 8, true),
-      startTime: view.getFloat64(at + 16, true),
-      name: decoder.decode(end < 0 ? comm : comm.subarray(0, end)),
+      tid: bytes.readInt32LE(at),
+      nsTid: bytes.readInt32LE(at + 4),
+      flags: bytes.readUInt32LE(at + 8),
+      startTime: bytes.readDoubleLE(at + 16),
+      name: comm.toString('utf8', 0, end < 0 ? comm.length : end),
     }
   })
 }

@@ -1,5 +1,6 @@
 import { CgroupError, errnoName, errnoText, VmcgError } from '../errors'
 import { type Batch, decodeResult, type OpResult } from './batch'
+import { LanePort } from './lane-port'
 import { native } from './native'
 
 /** `fast` for what the kernel answers in micro- to milliseconds, `slow` for what can block long. */
@@ -13,7 +14,7 @@ export interface SubmitOptions {
 }
 
 /**
- * Runs a batch on a native thread of our own and resolves with one result per operation. Failed operations do not
+ * Runs a batch on a native thread of our own and resolves, in a turn of the event loop of its own, with one result per operation. Failed operations do not
  * reject: their errno is in the result.
  *
  * @throws `ERR_VMCG_INVALID_ARGUMENT` for a batch that the addon finds malformed; `signal.reason` after an abort.
@@ -22,28 +23,38 @@ export async function submit(batch: Batch, options: SubmitOptions = {}): Promise
   const { signal, lane = 'fast' } = options
   signal?.throwIfAborted()
   if (batch.length === 0) return []
-  const { ops, strings, ids } = batch.pack()
+  const packed = batch.pack()
+  const port = ports[lane]
   const results = await new Promise<readonly OpResult[]>((resolve, reject) => {
     const onAbort = () => {
-      if (native().cancelBatch(ticket)) reject(signal?.reason)
+      if (port.takeBack(passage)) reject(signal?.reason)
     }
-    const ticket = native().submitBatch(lane === 'fast' ? 0 : 1, ops, strings, ids, (result) => {
-      signal?.removeEventListener('abort', onAbort)
-      resolve(decodeResult(ops, result))
-    })
-    if (ticket < 0) {
-      reject(
-        new VmcgError(
-          'ERR_VMCG_INVALID_ARGUMENT',
-          `the addon refuses a batch of ${batch.length} operations: ${errnoText(-ticket)}`,
-        ),
-      )
-      return
+    const passage = {
+      batch: packed,
+      onDone: (result: ArrayBuffer) => {
+        signal?.removeEventListener('abort', onAbort)
+        resolve(decodeResult(packed.ops, result))
+      },
+      onRefused: (errno: number) => {
+        signal?.removeEventListener('abort', onAbort)
+        reject(malformed(batch, errno))
+      },
     }
     signal?.addEventListener('abort', onAbort, { once: true })
+    port.send(passage)
   })
   signal?.throwIfAborted()
   return results
+}
+
+/** One event loop, one end of each lane. */
+const ports: Readonly<Record<Lane, LanePort>> = { fast: new LanePort(0), slow: new LanePort(1) }
+
+function malformed({ length }: Batch, errno: number): VmcgError {
+  return new VmcgError(
+    'ERR_VMCG_INVALID_ARGUMENT',
+    `the addon refuses a batch of ${length} operations: ${errnoText(errno)}`,
+  )
 }
 
 /** Directories that paths are looked up beneath, opened once each: the mount points of hierarchies, and /proc. */

@@ -14,8 +14,9 @@ export interface NativeAddon {
   /** Forgets a root. Batches that were submitted with it still finish. Unknown ids are ignored. */
   closeRoot(id: number): void
   /**
-   * Copies a batch to a lane (0: fast, 1: for what can block long). `done` is called once, on this thread, with the
-   * packed result. → ticket ≥ 1, or −EINVAL for a malformed batch, −EBADF for an unknown root.
+   * Copies a batch to a lane (0: fast, 1: for what can block long). The fast one runs all batches that wait as one burst:
+   * they go from WriteIds to WriteIds together, each in its own order. `done` is called once, on this thread, with the
+   * packed result; those of a burst are called in a row. → ticket ≥ 1, or −EINVAL for a malformed batch, −EBADF for an unknown root.
    */
   submitBatch(
     lane: number,
@@ -59,8 +60,8 @@ export enum OpCode {
   Read = 4,
   /**
    * Opens `path` and writes each of `ids` by a write(2) of its own; every id is tried and has an errno of its own.
-   * The operation's errno is that of the open. All descriptors of a run of consecutive WriteIds operations are
-   * opened before the first id is written. An id of 0 or less is refused with EINVAL and never written.
+   * The operation's errno is that of the open. All descriptors of a run of consecutive WriteIds operations, and of those
+   * of the other batches in the burst, are opened before the first id is written. An id of 0 or less is refused with EINVAL and never written.
    */
   WriteIds = 5,
   /** fsetxattr on the directory `path`: attribute `strings[arg]` = `value`. */

@@ -35,6 +35,19 @@ export async function kernelThreadsOf(
   return threads.filter((_, index) => wanted.includes(textOf(results[index]))).map(Number)
 }
 
+/**
+ * Whether a VMM can be given more of these threads while it runs, as vhost devices are added to it. Linux 6.4 has made
+ * them threads of the VMM's own.
+ *
+ * @param kernel the release, such as `'6.1.0-18-amd64'`.
+ *
+ * Source: kernel/vhost_task.c; drivers/vhost/vhost.c, vhost_worker_create.
+ */
+export function givesKernelThreads(kernel: string): boolean {
+  const [major = 0, minor = 0] = kernel.split(/[.-]/).map(Number)
+  return major < 6 || (major === 6 && minor < 4)
+}
+
 function textOf(result: OpResult | undefined): string {
   return result === undefined || result.errno !== 0 ? '' : resultText(result).trimEnd()
 }

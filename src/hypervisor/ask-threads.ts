@@ -32,6 +32,8 @@ function untilAborted<T>(answer: Promise<T>, signal: AbortSignal | undefined): P
   return new Promise((resolve, reject) => {
     const giveUp = () => reject(signal.reason)
     signal.addEventListener('abort', giveUp, { once: true })
+    // Whoever was asked may have aborted it, and never answer.
+    if (signal.aborted) giveUp()
     answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp))
   })
 }

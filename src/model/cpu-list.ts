@@ -8,6 +8,9 @@ import { quote, short } from './quote'
  */
 export const MAX_CPU = 8191
 
+/** Marks to begin with. */
+const SMALL_HOST = 256
+
 const PIECE = /^(\d{1,4})(?:-(\d{1,4}))?$/
 
 function refuse(text: string, piece: string, why: string): VmcgError {
@@ -17,7 +20,44 @@ function refuse(text: string, piece: string, why: string): VmcgError {
   })
 }
 
-function markPiece(marked: Uint8Array, text: string, piece: string): void {
+/**
+ * One mark per CPU: a list that repeats itself costs time, never memory. Few at first, since most hosts are far smaller
+ * than Linux allows.
+ */
+class Marks {
+  #marked = new Uint8Array(SMALL_HOST)
+
+  mark(first: number, last: number): void {
+    if (last >= this.#marked.length) {
+      const grown = new Uint8Array(MAX_CPU + 1)
+      grown.set(this.#marked)
+      this.#marked = grown
+    }
+    this.#marked.fill(1, first, last + 1)
+  }
+
+  numbers(): number[] {
+    const marked = this.#marked
+    const numbers: number[] = []
+    for (let cpu = marked.indexOf(1); cpu !== -1; cpu = marked.indexOf(1, cpu + 1)) numbers.push(cpu)
+    return numbers
+  }
+
+  /** Each run of marked CPUs, by its first and last. */
+  ranges(): (readonly [number, number])[] {
+    const marked = this.#marked
+    const ranges: (readonly [number, number])[] = []
+    for (let first = marked.indexOf(1); first !== -1; ) {
+      const gap = marked.indexOf(0, first)
+      const last = (gap === -1 ? marked.length : gap) - 1
+      ranges.push([first, last])
+      first = marked.indexOf(1, last + 1)
+    }
+    return ranges
+  }
+}
+
+function markPiece(marks: Marks, text: string, piece: string): void {
   const [, firstDigits, lastDigits] = PIECE.exec(piece) ?? []
   if (firstDigits === undefined) {
     if (/^\d+(?:-\d+)?$/.test(piece)) throw refuse(text, piece, `goes beyond CPU ${MAX_CPU}`)
@@ -27,13 +67,7 @@ function markPiece(marked: Uint8Array, text: string, piece: string): void {
   const last = lastDigits === undefined ? first : Number(lastDigits)
   if (last > MAX_CPU || first > MAX_CPU) throw refuse(text, piece, `goes beyond CPU ${MAX_CPU}`)
   if (last < first) throw refuse(text, piece, 'runs backwards')
-  marked.fill(1, first, last + 1)
-}
-
-function markedNumbers(marked: Uint8Array): number[] {
-  const numbers: number[] = []
-  for (let cpu = marked.indexOf(1); cpu !== -1; cpu = marked.indexOf(1, cpu + 1)) numbers.push(cpu)
-  return numbers
+  marks.mark(first, last)
 }
 
 /**
@@ -51,16 +85,15 @@ export function parseCpuList(text: string): number[] {
   checkText('a CPU list', text)
   const list = text.endsWith('\n') ? text.slice(0, -1) : text
   if (list === '') return []
-  // One mark per CPU: a list that repeats itself costs time, never memory.
-  const marked = new Uint8Array(MAX_CPU + 1)
+  const marks = new Marks()
   let start = 0
   while (start <= list.length) {
     const comma = list.indexOf(',', start)
     const end = comma === -1 ? list.length : comma
-    markPiece(marked, text, list.slice(start, end))
+    markPiece(marks, text, list.slice(start, end))
     start = end + 1
   }
-  return markedNumbers(marked)
+  return marks.numbers()
 }
 
 /**
@@ -71,22 +104,16 @@ export function parseCpuList(text: string): number[] {
  */
 export function formatCpuList(cpus: readonly number[]): string {
   checkList('cpus', cpus)
-  const marked = new Uint8Array(MAX_CPU + 1)
+  const marks = new Marks()
   for (const cpu of cpus) {
     if (!Number.isInteger(cpu) || cpu < 0 || cpu > MAX_CPU) {
       throw new VmcgError('ERR_VMCG_INVALID_ARGUMENT', `${quote(cpu)} is no CPU number (0 to ${MAX_CPU})`, {
         value: short(cpu),
       })
     }
-    marked[cpu] = 1
+    marks.mark(cpu, cpu)
   }
-  const pieces: string[] = []
-  for (let first = marked.indexOf(1); first !== -1; ) {
-    const gap = marked.indexOf(0, first)
-    const last = (gap === -1 ? marked.length : gap) - 1
-    pieces.push(first === last ? `${first}` : `${first}-${last}`)
-    first = marked.indexOf(1, last + 1)
-  }
+  const pieces = marks.ranges().map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`))
   return pieces.join(',')
 }
 

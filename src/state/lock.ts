@@ -1,4 +1,4 @@
-import { ftruncateSync, readFileSync, unlinkSync, writeSync } from 'node:fs'
+import { readFileSync, unlinkSync, writeSync } from 'node:fs'
 import { native } from '../engine/native'
 import { pause } from '../engine/pause'
 import { CgroupError, errnoName, errnoText, VmcgError } from '../errors'
@@ -19,6 +19,8 @@ export interface HeldLock {
 
 const EWOULDBLOCK = 11
 const RETRY_MS = 10
+/** Those of the largest pid, PID_MAX_LIMIT of include/linux/threads.h. */
+const PID_DIGITS = 7
 
 /**
  * Takes flock(2) on a file, waiting for whoever holds it. The kernel releases it when the holder ends, however it
@@ -58,8 +60,9 @@ export async function takeLock(path: string, options: LockOptions): Promise<Held
 
 function held(path: string, fd: number): HeldLock {
   try {
-    ftruncateSync(fd)
-    writeSync(fd, `${process.pid}\n`, 0)
+    // All of one length, so that nothing has to be cut off: what is truncated ext4 writes out at close
+    // (auto_da_alloc), which takes most of a millisecond.
+    writeSync(fd, `${process.pid}`.padEnd(PID_DIGITS).concat('\n'), 0)
   } catch (cause) {
     native().closeFd(fd)
     throw new VmcgError('ERR_VMCG_STATE', `the lock file ${path} cannot be written`, { cause, path })

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { turns } from '../engine/turns'
 import { VmcgError } from '../errors'
 import type { TagAttribute } from '../plan/operations'
 import type { HeldLock, LockOptions } from './lock'
@@ -23,7 +24,10 @@ export interface FreshState {
   readonly takenOver?: readonly string[] | undefined
 }
 
-/** The state of one sandbox on disk, and the lock that goes with it. */
+/**
+ * The state of one sandbox on disk, and the lock that goes with it. Reading and writing resolve in a turn of the event
+ * loop of its own: libuv hands out whatever its threads have finished all at once, and each caller goes on to plan.
+ */
 export class SandboxStore {
   readonly #where: Pick<SandboxState, 'driver' | 'parent' | 'id'>
   readonly #paths: StatePaths
@@ -69,6 +73,7 @@ export class SandboxStore {
    */
   async read(): Promise<SandboxState | undefined> {
     const state = await readState(this.#paths.state)
+    await turns.next()
     if (state === undefined) return undefined
     const { driver, parent, id } = this.#where
     if (state.driver === driver && state.parent === parent && state.id === id) return state
@@ -83,8 +88,9 @@ export class SandboxStore {
     )
   }
 
-  write(state: SandboxState): Promise<void> {
-    return writeState(this.#paths.state, state)
+  async write(state: SandboxState): Promise<void> {
+    await writeState(this.#paths.state, state)
+    await turns.next()
   }
 
   /** Removes the state, and the lock's file with it. Only while the lock is held. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { open, rename, unlink } from 'node:fs/promises'
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isVmcgError, VmcgError } from '../errors'
 import type { DeviceUse } from '../model/devices/device-use'
@@ -129,8 +129,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
 export async function writeState(path: string, state: SandboxState): Promise<void> {
   const temporary = `${path}.new`
   try {
-    await removeIfThere(temporary)
-    const file = await open(temporary, 'wx', 0o600)
+    const file = await openAnew(temporary)
     try {
       await file.writeFile(`${JSON.stringify(state)}\n`)
       await file.sync()
@@ -141,6 +140,17 @@ export async function writeState(path: string, state: SandboxState): Promise<voi
   } catch (cause) {
     await removeIfThere(temporary).catch(() => undefined)
     throw new VmcgError('ERR_VMCG_STATE', `the state file ${path} cannot be written`, { cause, path })
+  }
+}
+
+async function openAnew(path: string): Promise<FileHandle> {
+  const make = () => open(path, 'wx', 0o600)
+  try {
+    return await make()
+  } catch (error) {
+    if (Reflect.get(Object(error), 'code') !== 'EEXIST') throw error
+    await removeIfThere(path)
+    return make()
   }
 }
 

@@ -105,6 +105,10 @@ const SANDBOX: readonly Sink[] = [
   stateDir('load', (value) => load(['mine', { stateDir: value }])),
   { name: 'list, argument 1', pass: (value) => callMethod(Sandbox, 'list', [value]) },
   stateDir('list', (value) => callMethod(Sandbox, 'list', [{ stateDir: value }])),
+  { name: 'applyAll, argument 1', pass: (value) => callMethod(Sandbox, 'applyAll', [value]) },
+  { name: 'applyAll, an entry', pass: (value) => callMethod(Sandbox, 'applyAll', [[value]]) },
+  { name: 'applyAll, argument 2', pass: (value) => callMethod(Sandbox, 'applyAll', [[], value]) },
+  { name: 'applyAll, signal', pass: (value) => callMethod(Sandbox, 'applyAll', [[], { signal: value }]) },
   ...sinksOf(
     'setContainer',
     ofSandbox('setContainer'),

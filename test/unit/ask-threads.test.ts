@@ -59,3 +59,12 @@ it('is not asked at all after an abort', async () => {
   await expect(askThreads(hypervisor(asked), { signal: AbortSignal.abort('late') })).rejects.toBe('late')
   expect(asked).not.toHaveBeenCalled()
 })
+
+it('does not wait for one that aborts while it is asked', async () => {
+  const controller = new AbortController()
+  const aborting = hypervisor(() => {
+    controller.abort('enough')
+    return new Promise(() => undefined)
+  })
+  await expect(askThreads(aborting, { signal: controller.signal })).rejects.toBe('enough')
+})
