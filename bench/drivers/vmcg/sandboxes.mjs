@@ -80,7 +80,14 @@ export class AdoptedVms {
   }
 }
 
-/** @param {readonly Sandbox[]} sandboxes */
-function applyAll(sandboxes) {
-  return Promise.all(sandboxes.map((sandbox) => sandbox.apply()))
+/**
+ * @param {readonly Sandbox[]} sandboxes
+ * @returns {Promise<Report[]>} of all of them: a time for some would be a lie
+ */
+async function applyAll(sandboxes) {
+  const outcomes = await Sandbox.applyAll(sandboxes)
+  return outcomes.map((outcome) => {
+    if ('error' in outcome) throw outcome.error
+    return outcome.report
+  })
 }
