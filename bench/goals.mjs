@@ -73,6 +73,12 @@ function reached(goal, trial) {
   return values === undefined ? undefined : median(values)
 }
 
+/** @param {number} part of what it may be */
+function outcomeOf(part) {
+  if (part <= 1) return 'reached'
+  return part < 2 ? `missed by ${Math.ceil((part - 1) * 100)} %` : `missed: ${part.toFixed(1)} times that`
+}
+
 /** @typedef {{ text: string, atMost: string, value: string, outcome: string }} GoalOutcome */
 
 /**
@@ -92,12 +98,11 @@ export function goalOutcomes(trials) {
       than === undefined
         ? `${Math.round(number).toLocaleString('en')} ${unit}`
         : `${number.toFixed(2)} × ${than}`
-    const missedBy = `missed by ${Math.round((value / goal.atMost - 1) * 100)} %`
     return {
       text: `${goal.trial}, ${goal.case}: ${goal.driver}`,
       atMost: show(goal.atMost),
       value: show(value),
-      outcome: value <= goal.atMost ? 'reached' : missedBy,
+      outcome: outcomeOf(value / goal.atMost),
     }
   })
 }

@@ -43,6 +43,12 @@ class Filling {
     return leftOut.length === 0 ? '' : `Left out in this run: ${leftOut.join('; ')}.`
   }
 
+  /** Nobody should take ratios from a busy host for more than they are. */
+  noise() {
+    const { load, cpus } = this.run.machine
+    return load < cpus / 2 ? '' : '**The host was busy: these figures are noisy, and the ratios with them.** '
+  }
+
   goals() {
     const rows = goalOutcomes(this.run.trials).map(({ text, atMost, value, outcome }) => [
       text,
@@ -115,6 +121,7 @@ export function fill(template, run) {
     ['date', () => filling.date()],
     ['machine', () => filling.machine()],
     ['left-out', () => filling.leftOut()],
+    ['noise', () => filling.noise()],
     ['goals', () => filling.goals()],
     ['chart', (trial = '') => filling.chart(trial)],
     ['what', (trial = '') => filling.what(trial)],
@@ -122,9 +129,10 @@ export function fill(template, run) {
     ['ratio', (trial = '', name = '', driver = '', than = '') => filling.ratio(trial, name, driver, than)],
     ['value', (trial = '', name = '', driver = '') => filling.value(trial, name, driver)],
   ])
-  return template.replace(/\{\{([a-z-]+)(?:: ([^}]*))?\}\}/g, (whole, word, args) => {
+  const text = template.replace(/\{\{([a-z-]+)(?:: ([^}]*))?\}\}/g, (whole, word, args) => {
     const said = words.get(word)
     if (said === undefined) throw new Error(`the template has ${whole}, which stands for nothing`)
     return said(...(args ?? '').split('; '))
   })
+  return text.replace(/ +$/gm, '')
 }
