@@ -1,87 +1,88 @@
-// `npm run bench [-- [--threads N] [--repetitions N] search terms]` measures vmcg beside other ways to do the same.
-// A search term is a part of `<trial> <driver>`; all of them have to fit. It judges nothing: how fast a host is today
-// says more about the host. Exit code 2: it cannot run here.
+// `npm run bench [-- [--up-to N] [--repetitions N] search terms]` measures vmcg beside other ways to do the same. A
+// search term is a part of `<trial> <driver>`; all of them have to fit. `--up-to 1000` leaves larger sizes out. It
+// judges nothing: how fast a host is today says more about the host. Exit code 2: it cannot run here.
 
 import { writeFileSync } from 'node:fs'
-import { availableParallelism, cpus, loadavg, release } from 'node:os'
 import { join, relative } from 'node:path'
-import { parseArgs } from 'node:util'
+import { readArguments } from './arguments.mjs'
 import { abortAtTheEnd, Ending } from './ending.mjs'
 import { makeFolder } from './folders.mjs'
+import { formatGoals } from './goals.mjs'
+import { describeMachine } from './machine.mjs'
+import { formatMachine } from './machine-text.mjs'
+import { runCase } from './run-case.mjs'
+import { formatRun } from './run-file.mjs'
 import { formatTable } from './table.mjs'
-import { migrate } from './trials/migrate.mjs'
 
 /**
- * @typedef {{ name: string, values: number[] }} DriverResult a value for each repetition
- *
- * @typedef {object} TrialOptions
- * @property {number} threads
- * @property {number} repetitions the drivers take turns, so that a busy moment of the host hits all of them
- * @property {readonly string[]} drivers
- * @property {AbortSignal} signal
- *
- * @typedef {object} Trial
- * @property {string} name
- * @property {string} unit
- * @property {readonly string[]} drivers each runs in a process of its own
- * @property {(options: TrialOptions) => Promise<DriverResult[]>} run leaves nothing behind, however it ends
+ * @import { Run } from './run-file.mjs'
+ * @import { TrialResult } from './trial.mjs'
  */
-
-/** @type {readonly Trial[]} */
-const TRIALS = [migrate]
-
-/** @param {string} name @param {string} text */
-function count(name, text) {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new Ending(`--${name} takes a number from 1 to 999999, not ${text}`)
-  return Number(text)
-}
-
-function readArguments() {
-  const options = /** @type {const} */ ({
-    threads: { type: 'string', default: '1000' },
-    repetitions: { type: 'string', default: '21' },
-  })
-  const { values, positionals: terms } = parseArgs({ options, allowPositionals: true })
-  const chosen = TRIALS.map((trial) => ({
-    trial,
-    drivers: trial.drivers.filter((driver) =>
-      terms.every((term) => `${trial.name} ${driver}`.includes(term)),
-    ),
-  })).filter(({ drivers }) => drivers.length > 0)
-  if (chosen.length === 0) {
-    const all = TRIALS.flatMap(({ name, drivers }) => drivers.map((driver) => `${name} ${driver}`))
-    throw new Ending(`nothing fits "${terms.join(' ')}"; there is ${all.join(', ')}`)
-  }
-  return {
-    chosen,
-    threads: count('threads', values.threads),
-    repetitions: count('repetitions', values.repetitions),
-  }
-}
 
 /** @param {AbortSignal} signal */
 async function main(signal) {
-  const { chosen, threads, repetitions } = readArguments()
-  const machine = {
-    kernel: release(),
-    cpus: availableParallelism(),
-    model: cpus()[0]?.model ?? 'unknown',
-    node: process.version,
-    load: loadavg()[0] ?? 0,
-  }
-  const { kernel, model, node, load } = machine
-  console.log(`Linux ${kernel}, ${machine.cpus} × ${model}, Node ${node}, load ${load.toFixed(1)}`)
+  const { chosen, upTo, repetitions, isWhole } = readArguments(process.argv.slice(2))
   const date = new Date().toISOString()
+  const machine = describeMachine()
+  console.log(formatMachine(machine))
+  /** @type {Set<string>} */
+  const leftOut = new Set()
+  const leaveOut = (/** @type {string} */ text) => {
+    if (!leftOut.has(text)) console.log(`left out: ${text}`)
+    leftOut.add(text)
+  }
+  /** @type {TrialResult[]} */
   const trials = []
   for (const { trial, drivers } of chosen) {
-    const results = await trial.run({ threads, repetitions, drivers, signal })
-    console.log(`\n${trial.name}: ${threads} threads, median of ${repetitions}`)
-    console.log(formatTable(results, trial.unit))
-    trials.push({ name: trial.name, unit: trial.unit, threads, repetitions, results })
+    const { name, what, unit, axis, also } = trial
+    const cases = []
+    for (const one of trial.cases().filter(({ size }) => size <= upTo)) {
+      signal.throwIfAborted()
+      showProgress(`${name}: ${one.name}`)
+      const options = { trial, chosen: one, drivers, repetitions, signal, leaveOut }
+      const result = await runCase(options).catch((error) => {
+        if (signal.aborted || error instanceof Ending) throw error
+        // What was measured before and what comes after it is as true as ever.
+        process.exitCode = 1
+        console.error(error)
+        leaveOut(`${name}, ${one.name}: ${error.message}`)
+        return undefined
+      })
+      showProgress('')
+      if (result === undefined) continue
+      console.log(`\n${name}: ${one.name}`)
+      console.log(formatTable(result.results, trial))
+      cases.push(result)
+    }
+    if (cases.length > 0) trials.push({ name, what, unit, axis, ...(also !== undefined && { also }), cases })
   }
+  const goals = formatGoals(trials)
+  if (goals !== '') console.log(`\n${goals}`)
   const file = join(makeFolder('.cache/bench'), `${date.replaceAll(':', '-')}-${process.pid}.json`)
-  writeFileSync(file, `${JSON.stringify({ date, machine, trials }, null, 1)}\n`)
+  writeFileSync(file, formatRun({ date, machine, leftOut: [...leftOut], trials }))
   console.log(`\nsaved in ${relative(process.cwd(), file)}`)
+  if (isWhole)
+    await report({ date, machine, leftOut: [...leftOut], trials }, makeFolder('.cache/bench/report'))
+}
+
+/**
+ * After all is measured and saved: what draws takes a while to load.
+ *
+ * @param {Run} run
+ * @param {string} folder
+ */
+async function report(run, folder) {
+  const { writeReport } = await import('./report/write.mjs')
+  console.log(`report in ${relative(process.cwd(), await writeReport(run, folder))}`)
+}
+
+/**
+ * A line that the next one replaces, where somebody watches.
+ *
+ * @param {string} text
+ */
+function showProgress(text) {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
 }
 
 const signal = abortAtTheEnd()

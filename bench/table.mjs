@@ -1,4 +1,4 @@
-/** @import { DriverResult } from './main.mjs' */
+/** @import { DriverResult } from './trial.mjs' */
 
 /** @param {readonly number[]} values at least one */
 export function median(values) {
@@ -7,23 +7,56 @@ export function median(values) {
   return ((sorted[Math.ceil(half) - 1] ?? Number.NaN) + (sorted[Math.floor(half)] ?? Number.NaN)) / 2
 }
 
+/** @param {number} value */
+function format(value) {
+  return value >= 1_000 ? Math.round(value).toLocaleString('en') : value.toFixed(2)
+}
+
+/**
+ * One driver's medians over another's.
+ *
+ * @param {readonly DriverResult[]} results
+ * @param {string} name
+ * @param {string} than
+ * @returns {number | undefined} undefined where one of them is not there
+ */
+export function ratio(results, name, than) {
+  const [above, below] = [name, than].map((one) => results.find((result) => result.name === one))
+  return above === undefined || below === undefined ? undefined : median(above.values) / median(below.values)
+}
+
 /**
  * @param {readonly DriverResult[]} results
- * @param {string} unit
- * @returns {string} a line per driver; the ratio is that of the medians
+ * @param {{ unit: string, also?: string }} trial
+ * @returns {readonly (readonly string[])[]} a row per driver, below a row of titles; the ratios are those of the medians
  */
-export function formatTable(results, unit) {
-  const floor = results.find(({ name }) => name === 'floor')
-  const rows = results.map(({ name, values }) => {
-    const ratio = floor === undefined ? '–' : (median(values) / median(floor.values)).toFixed(2)
-    const spread = `${Math.min(...values).toFixed(2)} – ${Math.max(...values).toFixed(2)}`
-    return [name, median(values).toFixed(2), spread, ratio]
-  })
-  const table = [['driver', unit, 'min – max', '× floor'], ...rows]
+export function tableOf(results, { unit, also }) {
+  const bases = ['floor', 'vmcg'].filter((base) => results.some(({ name }) => name === base))
+  const rows = results.map(({ name, values, also: more }) => [
+    name,
+    format(median(values)),
+    `${format(Math.min(...values))} – ${format(Math.max(...values))}`,
+    ...bases.map((base) => (ratio(results, name, base) ?? Number.NaN).toFixed(2)),
+    ...(also === undefined ? [] : [more === undefined ? '' : format(median(more))]),
+  ])
+  const titles = ['driver', unit, 'min – max', ...bases.map((base) => `× ${base}`)]
+  return [[...titles, ...(also === undefined ? [] : [also])], ...rows]
+}
+
+/**
+ * @param {readonly DriverResult[]} results
+ * @param {{ unit: string, also?: string }} trial
+ * @returns {string} a line per driver
+ */
+export function formatTable(results, trial) {
+  const table = tableOf(results, trial)
   const width = (/** @type {number} */ column) => Math.max(...table.map((row) => row[column]?.length ?? 0))
   return table
     .map((row) =>
-      row.map((cell, i) => (i === 0 ? cell.padEnd(width(i)) : cell.padStart(width(i)))).join('   '),
+      row
+        .map((cell, i) => (i === 0 ? cell.padEnd(width(i)) : cell.padStart(width(i))))
+        .join('   ')
+        .trimEnd(),
     )
     .join('\n')
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 'use strict'
 
-// `node tools/setup.js demo|build|test` installs and builds what that goal needs and lacks; when there is nothing
+// `node tools/setup.js demo|build|bench|test` installs and builds what that goal needs and lacks; when there is nothing
 // to do it is silent. This one file has to parse on Node 12, so that it can name the Node that is needed: no `?.`,
 // no `??`, no `node:`. What it requires after that check is free of the rule.
 
-const GOALS = ['demo', 'build', 'test']
+const GOALS = ['demo', 'build', 'bench', 'test']
 
 /**
  * @param {string} version such as `20.19.0`

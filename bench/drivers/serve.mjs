@@ -1,31 +1,39 @@
 import { createInterface } from 'node:readline'
 
 /**
- * What a driver does: moves all the threads to the first (0) or the second (1) cgroup, and throws when one is not
- * moved.
+ * Carries out one order. What it returns is the answer, if it is a number; else that is how long it took, in
+ * microseconds.
  *
- * @typedef {(to: 0 | 1) => void | Promise<void>} Move
+ * @typedef {(word: string) => number | void | Promise<number | void>} Order
+ *
+ * @typedef {object} Orders
+ * @property {Order} run what is measured; also called for words that are no other order's, such as `0` or `1`
+ * @property {Order} [prepare] what has to be there before, not measured
+ * @property {Order} [undo] so that it can run again, not measured
+ * @property {Order} [also] what else the last run tells
  */
 
 /**
- * A driver's side of its pipe. Arguments: the two `tasks` files, relative to the working directory, which is the
- * hierarchy's mount point. Lines in: first the tids, answered by `ready`; then `0` or `1` for each move, answered by
- * the microseconds that it took. It ends with its stdin.
+ * A driver's side of its pipe. Its arguments and its first line are what the trial gives to it; the first line is
+ * answered by `ready`. After that each line is an order, answered by a number. It ends with its stdin, or with an
+ * exception where something was not done: a time for less than the whole would be a lie.
  *
- * @param {(files: readonly [string, string], tids: readonly number[]) => Move} prepare everything that is not measured
+ * @param {(args: readonly string[], words: readonly string[]) => Orders | Promise<Orders>} prepare everything that is
+ *   not measured
  */
 export async function serve(prepare) {
-  const [first = '', second = ''] = process.argv.slice(2)
-  /** @type {Move | undefined} */
-  let move
+  /** @type {Orders | undefined} */
+  let orders
   for await (const line of createInterface({ input: process.stdin })) {
-    if (move === undefined) {
-      move = prepare([first, second], line.split(' ').map(Number))
+    if (orders === undefined) {
+      orders = await prepare(process.argv.slice(2), line.split(' '))
       console.log('ready')
-    } else {
-      const start = performance.now()
-      await move(line === '1' ? 1 : 0)
-      console.log(((performance.now() - start) * 1000).toFixed(3))
+      continue
     }
+    const { run, ...others } = orders
+    const order = new Map(Object.entries(others)).get(line) ?? run
+    const start = performance.now()
+    const answer = await order(line)
+    console.log((answer ?? (performance.now() - start) * 1000).toFixed(3))
   }
 }

@@ -1,140 +1,110 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { detectHost } from 'vmcg'
-import { Ending } from '../ending.mjs'
-import { buildFloor } from '../floor/build.mjs'
-import { ROOT } from '../folders.mjs'
-import { LineProcess } from '../line-process.mjs'
+import { PARENT } from '../cgroups.mjs'
+import { Crew } from '../crew/crew.mjs'
 
-/** @import { DriverResult, Trial, TrialOptions } from '../main.mjs' */
+/** @import { Case, Scene, Trial } from '../trial.mjs' */
+/** @import { Stage } from '../stage.mjs' */
 
-const PARENT = `vmcg-test-bench-${process.pid}`
-const CGROUPS = [join(PARENT, 'a'), join(PARENT, 'b')]
-/** The file of a cgroup that lists its threads, and takes them, by version. */
-const THREADS = { 1: 'tasks', 2: 'cgroup.threads' }
+/**
+ * @typedef {Case & { version: 1 | 2, processes: number }} Migration size: threads in all
+ */
 
-/** A list of running threads, moved to and fro between two cgroups where the `cpu` controller lives. @type {Trial} */
+const SIZES = [16, 256, 1_000, 4_000, 16_000, 30_000]
+/** For everything else that starts on this host meanwhile. */
+const SPARE_PIDS = 1_500
+
+/** Running threads, given as a list, go to and fro between two cgroups. @type {Trial} */
 export const migrate = {
   name: 'migrate',
+  what: 'threads that run already, given as a list, are moved to another cgroup, warm',
   unit: 'µs per thread',
-  drivers: ['floor', 'vmcg', 'node-fs', 'node-fs-fd'],
-  run,
+  axis: 'threads',
+  drivers: ['floor', 'vmcg', 'node-fs', 'node-fs-fd', 'containerd', 'opencontainers', 'libcgroup'],
+  cases,
+  scene: (stage, chosen) => migrationScene(stage, /** @type {Migration} */ (chosen)),
 }
 
-/** @param {TrialOptions} options */
-async function run({ threads, repetitions, drivers, signal }) {
-  const hierarchy = detectHost().controller('cpu')
-  if (hierarchy === undefined) throw new Ending('migrate needs the cpu controller, on cgroup v1 or v2')
-  const { mountPoint, version } = hierarchy
-  const files = CGROUPS.map((cgroup) => join(cgroup, THREADS[version]))
-  /** @type {LineProcess[]} */
-  const processes = []
-  /** @param {readonly [string, ...string[]]} command */
-  const start = (...command) => {
-    const process = new LineProcess(command, mountPoint, signal)
-    processes.push(process)
-    return process
-  }
-  try {
-    makeCgroups(mountPoint, version)
-    const standIn = start('python3', join(ROOT, 'test', 'support', 'stand-in.py'))
-    // Single threads of v2 go only where their process is above them.
-    if (version === 2) writeFileSync(join(mountPoint, PARENT, 'cgroup.procs'), String(standIn.pid))
-    const tids = await standIn.ask(`start ${threads}`)
-    const commands = commandsOf(drivers, files).map(({ name, command }) => ({
-      name,
-      driver: start(...command),
-    }))
-    /** @type {(DriverResult & { driver: LineProcess })[]} */
-    const crew = commands.map((command) => ({ ...command, values: [] }))
-    for (const { driver } of crew) {
-      await driver.ask(tids)
-      await warmUp(
-        driver,
-        files.map((file) => join(mountPoint, file)),
-        threads,
-      )
-    }
-    for (let repetition = 0; repetition < repetitions; repetition += 1) {
-      for (const { driver, values } of crew) values.push((await thereAndBack(driver)) / (2 * threads))
-    }
-    return crew.map(({ name, values }) => ({ name, values }))
-  } finally {
-    await Promise.all(processes.map((process) => process.end()))
-    await removeCgroups(mountPoint)
-  }
+/** @returns {Migration[]} */
+function cases() {
+  const most = freePids() - SPARE_PIDS
+  const sizes = SIZES.filter((size) => size <= most)
+  // As many as pid_max leaves, where that is less than the last.
+  if (sizes.length < SIZES.length && most > (sizes.at(-1) ?? 0)) sizes.push(Math.floor(most / 1_000) * 1_000)
+  const unique = [...new Set(sizes)]
+  return [
+    ...unique.map((size) => migration(1, size, 1)),
+    ...[1_000].map((size) => migration(1, size, 100)),
+    ...unique.filter((size) => size !== 256 && size !== 4_000).map((size) => migration(2, size, 1)),
+  ]
 }
 
 /**
- * @param {readonly string[]} drivers
- * @param {readonly string[]} files to and from which they move threads
- * @returns {{ name: string, command: [string, ...string[]] }[]} without those that cannot be had here
- */
-function commandsOf(drivers, files) {
-  return drivers.flatMap((name) => {
-    const script = join(ROOT, 'bench', 'drivers', `${name}.mjs`)
-    if (name !== 'floor') return { name, command: [process.execPath, script, ...files] }
-    const floor = buildFloor()
-    if (floor !== undefined) return { name, command: [floor, ...files] }
-    console.log('left out: floor, for there is no C compiler (apt-get install gcc, or CC=…)')
-    return []
-  })
-}
-
-/**
- * Two passes that are not counted, and the kernel is asked whether the driver does what it says.
- *
- * @param {LineProcess} driver
- * @param {readonly string[]} lists
- * @param {number} threads
- */
-async function warmUp(driver, lists, threads) {
-  for (const to of [1, 0]) {
-    await driver.ask(String(to))
-    const there = readFileSync(lists[to] ?? '', 'utf8').split('\n').length - 1
-    if (there !== threads) throw new Error(`${there} of ${threads} threads are where they should be`)
-  }
-}
-
-/** @param {LineProcess} driver @returns {Promise<number>} microseconds */
-async function thereAndBack(driver) {
-  // Not counted, for the threads are there: a first write after some 10 ms of quiet waits for an RCU grace period
-  // (cgroup_threadgroup_rwsem), which would hide what the drivers cost.
-  await driver.ask('0')
-  return Number(await driver.ask('1')) + Number(await driver.ask('0'))
-}
-
-/**
- * @param {string} mountPoint
  * @param {1 | 2} version
+ * @param {number} size
+ * @param {number} processes
+ * @returns {Migration}
  */
-function makeCgroups(mountPoint, version) {
-  for (const cgroup of [PARENT, ...CGROUPS]) {
-    const path = join(mountPoint, cgroup)
-    try {
-      mkdirSync(path)
-      if (version === 2 && cgroup !== PARENT) writeFileSync(join(path, 'cgroup.type'), 'threaded')
-    } catch (error) {
-      const { code } = /** @type {NodeJS.ErrnoException} */ (error)
-      throw new Ending(
-        `cannot make the cgroup ${path} (${code}): run it as root, where cgroups can be written`,
-      )
-    }
-  }
+function migration(version, size, processes) {
+  const series = `v${version}${processes > 1 ? `, ${processes} processes` : ''}`
+  const name = `${size.toLocaleString('en')} threads, ${series}`
+  return { name, size, series, version, processes, ...(size >= 16_000 && { repetitions: 7 }) }
 }
 
-/** @param {string} mountPoint */
-async function removeCgroups(mountPoint) {
-  for (const path of [...CGROUPS, PARENT].map((cgroup) => join(mountPoint, cgroup))) {
-    for (let attempt = 0; existsSync(path); attempt += 1) {
-      try {
-        rmdirSync(path)
-      } catch (error) {
-        // Threads that have ended can be counted for some moments more.
-        if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EBUSY' || attempt === 200) throw error
-        await sleep(attempt)
-      }
-    }
+function freePids() {
+  const max = Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8'))
+  const threads = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).length
+  // The kernel counts threads in the last but one field: running/all.
+  const all = Number(readFileSync('/proc/loadavg', 'utf8').split(/[ /]/)[4] ?? threads)
+  return max - Math.max(all, threads)
+}
+
+/**
+ * @param {Stage} stage
+ * @param {Migration} chosen
+ * @returns {Promise<Scene | string>}
+ */
+async function migrationScene(stage, { version, size, processes }) {
+  const hierarchy = version === 1 ? stage.cgroups.v1(['cpu'])?.[0] : stage.cgroups.v2()
+  if (hierarchy === undefined) return `there is no cgroup v${version} with what it takes`
+  const { mountPoint } = hierarchy
+  const names = [`${PARENT}/a`, `${PARENT}/b`]
+  // Single threads of v2 stay below the cgroup of their process.
+  const crew = await Crew.start(stage, [hierarchy], {
+    vms: processes,
+    vcpus: size / processes,
+    home: version === 1 ? `${PARENT}/home` : PARENT,
+  })
+  const folders = names.map((name) => stage.cgroups.make(hierarchy, name, { isThreaded: version === 2 }))
+  const file = version === 1 ? 'tasks' : 'cgroup.threads'
+  const files = folders.map((folder) => join(folder, file))
+  const tids = crew.vms.flatMap((vm) => vm.tids)
+  const words = tids.join(' ')
+  let where = 0
+  return {
+    cwd: mountPoint,
+    drivers: {
+      floor: { args: files, words },
+      vmcg: { args: files, words },
+      'node-fs': { args: files, words },
+      'node-fs-fd': { args: files, words },
+      opencontainers: { args: [file, ...folders], words },
+      // These two move single threads on v1 only.
+      ...(version === 1 && {
+        containerd: { args: ['cpu', ...names.map((name) => `/${name}`)], words },
+        libcgroup: { args: ['cpu', ...names], words },
+      }),
+    },
+    measure: async (driver) => {
+      // A first write after some 10 ms of quiet waits for an RCU grace period (cgroup_threadgroup_rwsem), which would
+      // hide what the drivers cost. This thread is there already, or soon.
+      writeFileSync(files[where] ?? '', String(tids[0]))
+      where = 1 - where
+      return Number(await driver.ask(String(where))) / size
+    },
+    check: async (_, name) => {
+      const there = readFileSync(files[where] ?? '', 'utf8').split('\n').length - 1
+      if (there !== size) throw new Error(`${name}: ${there} of ${size} threads are where they should be`)
+    },
   }
 }

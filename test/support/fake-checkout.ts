@@ -64,6 +64,8 @@ export function makeFakeCheckout(): FakeCheckout {
   write('package-lock.json', '{}')
   write('test/package.json', '{}')
   write('test/package-lock.json', '{}')
+  write('bench/report/package.json', '{}')
+  write('bench/report/package-lock.json', '{}')
   write('src/index.ts', '')
   write('native/core/a.cc', '')
   write('binding.gyp', '{}')

@@ -36,10 +36,12 @@ describe('the set-up script', () => {
     expect(checkout.steps()).toHaveLength(3)
   })
 
-  test('installs the test tools only for the tests', async () => {
+  test('installs the test tools only for the tests, and what draws charts only for them and the bench', async () => {
     await checkout.setUp('demo')
-    await checkout.setUp('test')
+    await checkout.setUp('bench')
     expect(checkout.steps()).toEqual(['npm', 'node-gyp', 'tsc', 'npm'])
+    await checkout.setUp('test')
+    expect(checkout.steps()).toEqual(['npm', 'node-gyp', 'tsc', 'npm', 'npm'])
   })
 
   test('installs what the build needs whatever NODE_ENV says, and runs no install script', async () => {
@@ -118,7 +120,7 @@ describe('the set-up script', () => {
   test('refuses a goal that it does not know', async () => {
     await expect(checkout.setUp('world')).resolves.toMatchObject({
       code: 1,
-      stderr: 'usage: node tools/setup.js demo|build|test\n',
+      stderr: 'usage: node tools/setup.js demo|build|bench|test\n',
     })
   })
 })
@@ -165,7 +167,7 @@ describeWith(['root'], 'the set-up script as root', () => {
       chownSync(join(checkout.root, String(name)), OWNER, OWNER)
     }
     await expect(checkout.setUp('test')).resolves.toMatchObject({ code: 0 })
-    expect(checkout.steps()).toEqual(['npm', 'node-gyp', 'tsc', 'npm'])
+    expect(checkout.steps()).toEqual(['npm', 'node-gyp', 'tsc', 'npm', 'npm'])
     expect(new Set(owners(checkout.root))).toEqual(new Set([OWNER]))
   })
 })

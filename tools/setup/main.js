@@ -48,7 +48,7 @@ async function installAndBuild(goal) {
 /**
  * Brings the checkout to the state that the goal needs; tells failures on stderr and by the exit code.
  *
- * @param {string} goal `demo`, `build` or `test`
+ * @param {string} goal `demo`, `build`, `bench` or `test`
  */
 function setUp(goal) {
   installAndBuild(goal).catch((error) => {

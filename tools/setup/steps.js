@@ -8,6 +8,8 @@ const { fingerprint, stamp } = require('./stamp')
 
 const STAMP = '.vmcg-stamp'
 const NODE = process.execPath
+/** Not the whole of `bench`: its scripts import vmcg by its name, which only the root's package.json gives them. */
+const REPORT = join('bench', 'report')
 
 /**
  * @typedef {(program: string, args: readonly string[], cwd?: string) => Promise<void>} Run
@@ -124,7 +126,7 @@ function typescriptStep(root) {
 
 /**
  * @param {string} root the checkout
- * @param {string} goal `demo`, `build` or `test`
+ * @param {string} goal `demo`, `build`, `bench` or `test`
  * @returns {Step[]} in the order to take them
  */
 function stepsFor(root, goal) {
@@ -133,9 +135,12 @@ function stepsFor(root, goal) {
     nativeStep(root),
     typescriptStep(root),
   ]
-  return goal === 'test'
-    ? [...steps, installStep('install-test', 'installing the test tools', join(root, 'test'))]
-    : steps
+  if (goal === 'test')
+    steps.push(installStep('install-test', 'installing the test tools', join(root, 'test')))
+  if (goal === 'test' || goal === 'bench') {
+    steps.push(installStep('install-bench', "installing what draws the bench's charts", join(root, REPORT)))
+  }
+  return steps
 }
 
 module.exports = { stepsFor }
