@@ -6,6 +6,7 @@ import type { CgroupManager } from '../../src/manager'
 import { knobOf, memoryLimitOf, memoryUsageOf } from '../support/cgroup-limits'
 import { ManagerBench } from '../support/manager-bench'
 import { describeWith } from '../support/require'
+import { patience } from '../support/scale'
 
 const MIB = 2 ** 20
 const MUCH = 256 * MIB
@@ -25,27 +26,29 @@ afterEach(async () => {
 
 /** A cgroup that is charged for a file in the page cache: to be held to less, it has to be reclaimed. */
 async function fullOfCache(writeTimeoutMs: number): Promise<CgroupManager> {
-  const manager = await bench.manager({ writeTimeoutMs })
   // On v2 its memory is counted once there is a limit.
-  await manager.apply({ memory: { limit: 2 * MUCH } })
+  await (await bench.manager()).apply({ memory: { limit: 2 * MUCH } })
   const fill = 'echo 0 > "$1/cgroup.procs"; dd if=/dev/zero "of=$2" bs=1M count="$3" conv=fsync status=none'
   const place = [bench.directory('memory'), join(folder, 'file'), String(MUCH / MIB)]
   execFileSync('sh', ['-c', fill, 'sh', ...place])
   expect(memoryUsageOf(bench.path())).toBeGreaterThan(MUCH / 2)
-  return manager
+  return bench.manager({ writeTimeoutMs })
 }
+
+/** Longer than a thread takes to begin, and shorter than it takes to reclaim that much memory. */
+const SHORT_MS = patience(2)
 
 const limit = () => memoryLimitOf(bench.path())
 
 describeWith(['root', 'cgroups', 'limits'], 'a limit that the kernel has to reclaim memory for', () => {
   test('is an error after `writeTimeoutMs`, with what was done before; the next call waits for the kernel', async () => {
-    const manager = await fullOfCache(1)
+    const manager = await fullOfCache(SHORT_MS)
     const error = await manager.apply({ memory: { limit: LITTLE } }).catch((reason) => reason)
     expect(error).toMatchObject({
       code: 'ERR_VMCG_TIMEOUT',
       path: `${bench.directory('memory')}/${knobOf('memory')}`,
       value: String(LITTLE),
-      message: expect.stringContaining('for 1 ms; it goes on with it'),
+      message: expect.stringContaining(`for ${SHORT_MS} ms; it goes on with it`),
       report: { looks: 1, operations: [] },
     })
     const { isChanged } = await manager.apply({ memory: { limit: LITTLE } })
