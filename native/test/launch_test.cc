@@ -1,11 +1,15 @@
 #include "core/launch.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <array>
 #include <future>
 #include <optional>
+#include <string>
 
 #include "temp_dir.h"
 
@@ -18,7 +22,11 @@ class Listener final : public LaunchListener {
   void Started(std::int64_t /*ticket*/, LaunchStarted started) override {
     started_.set_value(std::move(started));
   }
-  void Failed(std::int64_t /*ticket*/, LaunchFailed failed) override { failed_.set_value(failed); }
+  void Failed(std::int64_t /*ticket*/, LaunchFailed failed) override {
+    failed_.set_value(failed);
+    // Whoever waits for a start has to hear of it, too: of none, with the pid 0.
+    started_.set_value({});
+  }
   void Ended(std::int64_t /*ticket*/, Ending ending) override { ended_.set_value(ending); }
 
   LaunchStarted AwaitStart() { return started_.get_future().get(); }
@@ -31,10 +39,18 @@ class Listener final : public LaunchListener {
   std::promise<Ending> ended_;
 };
 
+/** It is beside this program, wherever both are. */
+std::string LaunchProgram() {
+  std::array<char, PATH_MAX> path{};
+  const ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
+  const std::string self(path.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+  return self.substr(0, self.rfind('/') + 1) + "vmcg-launch";
+}
+
 /** A request to vmcg-launch, whose status pipe is behind three descriptors. */
 LaunchRequest RequestOf(const std::vector<std::string>& steps) {
   LaunchRequest request;
-  request.arguments = {VMCG_LAUNCH, "status=3"};
+  request.arguments = {LaunchProgram(), "status=3"};
   request.arguments.insert(request.arguments.end(), steps.begin(), steps.end());
   request.environment = {"PATH=/usr/bin:/bin", "A=given"};
   request.stdio.push_back({LaunchStdio::Kind::kNullDevice, {}});
