@@ -4,12 +4,14 @@ import type { Look } from './engine/settle'
 import { turns } from './engine/turns'
 import { VmcgError } from './errors'
 import type { Host } from './host/detect'
+import { hugePageSizes } from './host/huge-pages'
 import { observe } from './host/observe'
 import { isSameThread } from './host/process'
 import { managerHierarchies, sandboxHierarchies } from './host/sandbox-hierarchies'
 import { askThreads } from './hypervisor/ask-threads'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import type { LinuxResources } from './model/generated/oci'
+import { refuseMissingSizes } from './model/resources/huge-page-size'
 import { type Desired, sandboxPaths } from './plan/desired'
 import { neededKnobs } from './plan/needed-controllers'
 import { type Observed, pathChain } from './plan/observed'
@@ -48,6 +50,7 @@ export async function lookAtSandbox(
   hypervisor: Hypervisor | undefined,
   options: SubmitOptions,
 ): Promise<SandboxLook> {
+  refuseMissingSizes(resources.hugepageLimits ?? [], hugePageSizes())
   const threads = hypervisor && (await askThreads(hypervisor, options))
   // Many monitors may have answered in the same turn.
   if (threads !== undefined) await turns.next()

@@ -10,6 +10,13 @@ export interface Why {
 
 type Kind = Operation['kind'] | typeof SUBTREE_CONTROL | typeof TYPE
 
+/** kernel/cgroup/cgroup.c, cgroup_procs_write_start; kernel/sched/core.c, sched_rt_can_attach. */
+const BOUND: Why = {
+  reason:
+    'the kernel keeps those of its own threads where they are that are bound to a CPU, and with CONFIG_RT_GROUP_SCHED real-time threads out of here',
+  hint: 'look at it: ps -L -o pid,tid,ppid,cls,comm -p <pid>; change it: chrt --other --pid 0 <tid>',
+}
+
 /** By what was tried and the kernel's errno, as Node names it (EOPNOTSUPP is ENOTSUP); `directory` is the cgroup's, `above` that of the one above it. */
 const REASONS: Partial<Record<Kind, Readonly<Record<string, (directory: string, above: string) => Why>>>> = {
   [SUBTREE_CONTROL]: {
@@ -42,7 +49,14 @@ const REASONS: Partial<Record<Kind, Readonly<Record<string, (directory: string, 
       hint: `cat ${directory}/cgroup.procs ${above}/cgroup.subtree_control`,
     }),
   },
+  'make-directory': {
+    EAGAIN: (_directory, above) => ({
+      reason: 'a cgroup above it allows no more of them, or none so deep',
+      hint: `cat ${above}/cgroup.max.descendants ${above}/cgroup.max.depth, and those further up`,
+    }),
+  },
   'move-process': {
+    EINVAL: () => BOUND,
     EBUSY: (directory) => ({
       reason: 'it hands controllers down, and the kernel puts no processes into such a cgroup',
       hint: `cat ${directory}/cgroup.subtree_control`,
@@ -58,6 +72,7 @@ const REASONS: Partial<Record<Kind, Readonly<Record<string, (directory: string, 
     }),
   },
   'move-threads': {
+    EINVAL: () => BOUND,
     ENOTSUP: (directory) => ({
       reason: 'its process is in another part of the tree, and a thread cannot leave its process there',
       hint: `move the process first: echo <pid> > ${directory}/cgroup.procs`,

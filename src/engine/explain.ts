@@ -81,8 +81,13 @@ function target(outcome: OperationOutcome, plan: Plan): Target {
   }
 }
 
-/** kernel/sched/core.c, sched_rt_can_attach, with CONFIG_RT_GROUP_SCHED. */
-const REAL_TIME_RULE = 'no real-time thread may enter a cgroup whose cpu.rt_runtime_us is 0'
+/** kernel/sched/core.c, sched_rt_can_attach, with CONFIG_RT_GROUP_SCHED; kernel/cgroup/cgroup.c, cgroup_procs_write_start. */
+const REAL_TIME_RULE =
+  'no real-time thread may enter a cgroup whose cpu.rt_runtime_us is 0, and no thread of the kernel that is bound to a CPU any'
+
+/** What a cpuset has to have, by the beginning of its files' names. */
+const CPUSET = /^cpuset\./
+const BLOCK_DEVICES = /^(?:blkio|io)\./
 
 function whyRefused(outcome: OperationOutcome, path: string, plan: Plan, observed: Observed): Why {
   const { operation } = outcome
@@ -114,13 +119,25 @@ function whyRefused(outcome: OperationOutcome, path: string, plan: Plan, observe
       hint: `cat ${parentPath(parentPath(path))}/cpu.rt_runtime_us`,
     }
   }
-  if (operation.kind === 'write-knob' && operation.knob.startsWith('blkio.') && code === 'ENODEV') {
+  if (operation.kind === 'write-knob' && BLOCK_DEVICES.test(operation.knob) && code === 'ENODEV') {
     return { reason: 'there is no block device with these numbers', hint: 'lsblk -o NAME,MAJ:MIN' }
   }
   if (operation.kind === 'write-knob' && operation.knob.startsWith('memory.') && code === 'EBUSY') {
     return {
       reason: 'more than that is in use, and the kernel cannot reclaim enough of it',
       hint: `ask for more, or let go of some first: cat ${parentPath(path)}/memory.usage_in_bytes`,
+    }
+  }
+  if (operation.kind === 'write-knob' && CPUSET.test(operation.knob) && code === 'ENOSPC') {
+    return {
+      reason: 'a cpuset that holds somebody, or has cpusets below, cannot be without CPUs or memory nodes',
+      hint: `name some that are there: cat ${parentPath(parentPath(path))}/${operation.knob}`,
+    }
+  }
+  if (operation.kind.startsWith('move-') && code === 'ENOSPC') {
+    return {
+      reason: 'a cpuset takes nobody while it has no CPUs or no memory nodes',
+      hint: `cat ${parentPath(path)}/cpuset.cpus ${parentPath(path)}/cpuset.mems`,
     }
   }
   if (operation.kind === 'move-process' && code === 'EINVAL') {

@@ -31,14 +31,22 @@ export class WriterFifo {
   }
 
   /** Lets the reader that waits go on, and find nothing. */
-  async letGo(): Promise<void> {
-    await waitFor('a reader', () => {
-      try {
-        closeSync(openSync(this.path, constants.O_WRONLY | constants.O_NONBLOCK))
-        return true
-      } catch {
-        return false
-      }
-    })
+  letGo(): Promise<void> {
+    return waitFor('a reader', () => this.#isRead())
+  }
+
+  /** The same after a reading that was given up: it may never have begun. */
+  async letGoOfAny(): Promise<void> {
+    for (let tries = 0; tries < 50 && !this.#isRead(); tries += 1)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+
+  #isRead(): boolean {
+    try {
+      closeSync(openSync(this.path, constants.O_WRONLY | constants.O_NONBLOCK))
+      return true
+    } catch {
+      return false
+    }
   }
 }

@@ -9,6 +9,7 @@ const ESRCH = 3
 const EACCES = 13
 const EBUSY = 16
 const EINVAL = 22
+const ENOSPC = 28
 const EROFS = 30
 const MOUNT = '/sys/fs/cgroup/cpu'
 
@@ -66,6 +67,18 @@ it.each<[Operation, number, string, object]>([
     EBUSY,
     `vm1: cannot remove ${MOUNT}${LEAF}: resource busy or locked (threads or directories are still in it)`,
     { code: 'EBUSY', syscall: 'rmdir', hint: `cat ${MOUNT}${LEAF}/tasks; ls -d ${MOUNT}${LEAF}/*/` },
+  ],
+  [
+    { hierarchy: 'cpuset', path: LEAF, kind: 'write-knob', knob: 'cpuset.cpus', value: '', previous: '0' },
+    ENOSPC,
+    `vm1: cannot write  to /sys/fs/cgroup/cpuset${LEAF}/cpuset.cpus: no space left on device (a cpuset that holds somebody, or has cpusets below, cannot be without CPUs or memory nodes)`,
+    { code: 'ENOSPC', hint: expect.stringContaining('/cpuset.cpus') },
+  ],
+  [
+    { hierarchy: 'cpuset', path: LEAF, kind: 'move-process', pid: 100 },
+    ENOSPC,
+    `vm1: cannot move process 100 to /sys/fs/cgroup/cpuset${LEAF}/cgroup.procs: no space left on device (a cpuset takes nobody while it has no CPUs or no memory nodes)`,
+    { code: 'ENOSPC', hint: expect.stringContaining('/cpuset.mems') },
   ],
   [
     { ...cpu, kind: 'move-process', pid: 100 },

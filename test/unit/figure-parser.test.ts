@@ -25,7 +25,7 @@ afterAll(() => roots.close())
 const FILES: readonly FigureFile[] = [
   numbersFile('numbers'),
   numbersFile('nanoseconds', 1000),
-  fieldsFile('fields', ['user', 'system', 'a b', 'time/1000', 'user']),
+  fieldsFile('fields', ['user', 'system', 'a b', 'time/1000']),
   { ...pressureFile('cpu'), file: 'pressure' },
   { file: 'blkio', format: FigureFormat.LineDevices, fields: ['Read', 'Write'] },
   IO_STAT,

@@ -19,8 +19,8 @@
  * @property {readonly Phase[]} phases
  */
 
-/** What no boot has: Debian's kernel is built without it. */
-const KERNEL_LACKS = ['rt-group-sched']
+/** What no boot has: Debian's kernel is built without the one, and its image without the other. */
+const IMAGE_LACKS = ['rt-group-sched', 'gcc']
 const V1 = ['cgroup-v1', 'devices-v1', 'limits-v1', 'freezer-v1', 'accounting-v1']
 const V2 = ['cgroup-v2']
 /** What only the phase of the user has. */
@@ -39,21 +39,21 @@ const GUESTS = [
     name: 'v1',
     shows: 'every controller in a cgroup v1 hierarchy, as on older hosts',
     kernel: ['systemd.unified_cgroup_hierarchy=0', 'systemd.legacy_systemd_cgroup_controller=yes'],
-    lacks: [...KERNEL_LACKS, ...V2, ...USER, 'unified'],
+    lacks: [...IMAGE_LACKS, ...V2, ...USER, 'unified'],
     phases: [{ name: 'root', files: ALL_OTHERS }],
   },
   {
     name: 'hybrid',
     shows: 'cgroup v1 controllers beside a v2 tree without any; no pressure figures (psi=0)',
     kernel: ['systemd.unified_cgroup_hierarchy=0', 'psi=0'],
-    lacks: [...KERNEL_LACKS, ...V2, ...USER],
+    lacks: [...IMAGE_LACKS, ...V2, ...USER],
     phases: [{ name: 'root', files: ALL_OTHERS }],
   },
   {
     name: 'v2',
     shows: 'cgroup v2 alone, as on hosts of today',
     kernel: ['psi=1'],
-    lacks: [...KERNEL_LACKS, ...V1, ...USER],
+    lacks: [...IMAGE_LACKS, ...V1, ...USER],
     phases: [
       { name: 'root', files: ALL_OTHERS },
       { name: 'campaigns', files: CAMPAIGNS },

@@ -1,3 +1,4 @@
+import type { LinuxHugepageLimit } from '../generated/oci'
 import { refuse } from './fields'
 
 const PAGE_SIZE = /^([1-9][0-9]*)([KMG])B$/
@@ -30,6 +31,24 @@ export function checkPageSize(field: string, pageSize: unknown): string {
     pageSize,
     'is no page size as the kernel names it',
     'a page size is a power of two in its largest unit, such as 64KB, 2MB or 1GB',
+  )
+}
+
+/**
+ * Refuses limits for sizes of huge pages that a host has none of.
+ *
+ * @param sizes all that it has; none where it has no huge pages at all, which is for its controllers to tell.
+ * @throws `ERR_VMCG_UNSUPPORTED`.
+ */
+export function refuseMissingSizes(limits: readonly LinuxHugepageLimit[], sizes: readonly string[]): void {
+  const index = limits.findIndex(({ pageSize }) => pageSize !== undefined && !sizes.includes(pageSize))
+  if (sizes.length === 0 || index < 0) return
+  throw refuse(
+    'ERR_VMCG_UNSUPPORTED',
+    `hugepageLimits[${index}].pageSize`,
+    limits[index]?.pageSize,
+    'is no size of huge pages that this host has',
+    `it has ${sizes.join(' and ')}`,
   )
 }
 

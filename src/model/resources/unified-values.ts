@@ -39,6 +39,13 @@ const FORMS: readonly (readonly [files: RegExp, form: RegExp, example: string])[
   [/^misc\.max$/, /^\S+ (?:max|\d+)$/, 'sev 3 or sev max'],
 ]
 
+/** lib/kstrtox.c with base 0, and lib/cmdline.c, memparse. `cpu.max`, `io.*` and lists of CPUs are read in base 10. */
+const LEADING_ZERO = /(?:^-?|[\s=])0\d/
+
+function isReadInBase8(file: string): boolean {
+  return !/^(?:cpu\.max$|cpu\.uclamp|io\.)/.test(file) && !isList(file)
+}
+
 /** Of the files that are known here. */
 export function holdsOneValue(file: string): boolean {
   return !isKeyed(file) && (RANGES.has(file) || isList(file) || FORMS.some(([files]) => files.test(file)))
@@ -51,6 +58,10 @@ export function holdsOneValue(file: string): boolean {
  * @throws `ERR_VMCG_INVALID_ARGUMENT`, `ERR_VMCG_OUT_OF_RANGE`.
  */
 export function refuseValue(file: string, field: string, value: string): void {
+  if (isReadInBase8(file) && LEADING_ZERO.test(value)) {
+    const why = 'begins with 0, which the kernel takes for base 8'
+    throw refuse('ERR_VMCG_INVALID_ARGUMENT', field, value, why, 'leave the zeros out')
+  }
   const range = RANGES.get(file)
   if (range !== undefined) integer(field, /^-?\d+$/.test(value) ? Number(value) : value, range)
   const [, form, example] = FORMS.find(([files]) => files.test(file)) ?? []
