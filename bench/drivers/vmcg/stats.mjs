@@ -1,6 +1,7 @@
-import { Sandbox } from 'vmcg'
 import { serve } from '../serve.mjs'
 import { SandboxKind } from './sandboxes.mjs'
+
+/** @import { Sandbox } from 'vmcg' */
 
 /** @type {Sandbox[]} */
 const sandboxes = []
@@ -23,6 +24,6 @@ for (const sandbox of sandboxes) {
 }
 
 /** @param {readonly Sandbox[]} list */
-async function statsAll(list) {
-  for (const outcome of await Sandbox.statsAll(list)) if ('error' in outcome) throw outcome.error
+function statsAll(list) {
+  return Promise.all(list.map((sandbox) => sandbox.stats()))
 }
