@@ -30,7 +30,9 @@ std::optional<T> Whole(std::string_view text) {
 
 double ParseInteger(std::string_view digits, std::uint64_t divisor) {
   const std::optional<std::uint64_t> value = Whole<std::uint64_t>(digits);
-  return value ? static_cast<double>(*value / divisor) : kNone;
+  if (!value) return kNone;
+  const std::uint64_t whole = *value / divisor;
+  return static_cast<double>(whole);
 }
 
 /** Digits, with a sign or a decimal point in them where the kernel writes one, or `max`. */

@@ -84,7 +84,7 @@ Result<std::string_view> Meter::ReadFile(const FigureFile& wanted, File& file,
   buffer.clear();
   const Result<Done> read = ReadToEnd(*opened, buffer);
   if (!read.ok()) return read.error();
-  return std::string_view(buffer);
+  return std::string_view{buffer};
 }
 
 Result<std::string_view> Meter::ReadKept(const FigureFile& wanted, File& file,

@@ -15,6 +15,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 std::vector<double> Parse(FigureFormat format, const std::vector<std::string>& names,
                           std::string_view text) {
   std::vector<FigureField> fields;
+  fields.reserve(names.size());
   for (const std::string& name : names) fields.push_back(ParseFigureField(name));
   std::vector<double> figures;
   ParseFigures(format, fields, text, figures);

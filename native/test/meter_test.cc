@@ -35,7 +35,7 @@ class MeterTest : public ::testing::Test {
     return std::make_unique<Meter>(std::move(form), std::vector<std::string>{directory}, kept_);
   }
 
-  Figures Read(Meter& meter, std::uint32_t groups = kAll) {
+  static Figures Read(Meter& meter, std::uint32_t groups = kAll) {
     Figures figures;
     std::string buffer;
     meter.Read(groups, figures, buffer);
