@@ -76,5 +76,12 @@ const unified = fc.record(
 /** Resources whose fields fit together, of every controller whose knobs check each other, and of `unified`. */
 export function anyResourcesV2(devices: readonly TableDevice[]): fc.Arbitrary<LinuxResources> {
   const pids = fc.record({ limit: fc.constantFrom(-1, 0, 5) })
-  return fc.record({ cpu, memory, pids, blockIO: blockIO(devices), unified }, { requiredKeys: [] })
+  return fc
+    .record({ cpu, memory, pids, blockIO: blockIO(devices), unified }, { requiredKeys: [] })
+    .map((resources) => {
+      if (resources.cpu?.idle !== 1 || resources.unified === undefined) return resources
+      // The two are refused together.
+      const { 'cpu.weight': _weight, ...others } = resources.unified
+      return { ...resources, unified: others }
+    })
 }

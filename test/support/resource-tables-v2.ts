@@ -194,6 +194,11 @@ export function unifiedCases(disk: TableDevice): FieldCase[] {
         ],
       ],
       [
+        'cpu.idle in unified, which shares are of no use to either',
+        { cpu: { shares: 512 }, unified: { 'cpu.idle': '1' } },
+        [['cpu.idle', '1']],
+      ],
+      [
         'cpu.weight in place of cpu.shares',
         { cpu: { shares: 512 }, unified: { 'cpu.weight': '7' } },
         [['cpu.weight', '7']],
@@ -346,6 +351,18 @@ export const REFUSALS_V2: readonly RefusalRow[] = [
     { unified: { 'cpu.weight': '100', 'cpu.weight.nice': '0' } },
     'ERR_VMCG_INVALID_ARGUMENT',
     /unified\.cpu\.weight\.nice .* same as unified\.cpu\.weight/,
+  ],
+  ...['cpu.weight', 'cpu.weight.nice'].map(
+    (file): RefusalRow => [
+      { unified: { 'cpu.idle': '1', [file]: '10' } },
+      'ERR_VMCG_INVALID_ARGUMENT',
+      /unified\.cpu\.weight\S* 10 .* together with unified\.cpu\.idle 1/,
+    ],
+  ),
+  [
+    { cpu: { idle: 1 }, unified: { 'cpu.weight': '7' } },
+    'ERR_VMCG_INVALID_ARGUMENT',
+    /unified\.cpu\.weight 7 .* together with cpu\.idle 1/,
   ],
 ]
 

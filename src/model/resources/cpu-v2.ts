@@ -56,7 +56,8 @@ export function arrangeCpuV2(demands: readonly Demand[], { now }: DemandContext)
 
 /**
  * An idle cgroup has no weight: it reads 0, and the kernel takes none (EINVAL). One that stops being idle has the
- * default weight again (kernel/sched/fair.c, sched_group_set_idle).
+ * default weight again (kernel/sched/fair.c, sched_group_set_idle). The shares of a container that is idle are left
+ * out, since documents have both; `unified` names the very files.
  */
 function arrangeWeight(demands: readonly Demand[], now: KnobTexts): readonly Demand[] {
   const idle = byFile(demands).get(IDLE)
@@ -66,6 +67,10 @@ function arrangeWeight(demands: readonly Demand[], now: KnobTexts): readonly Dem
   if (idle === undefined && asked !== undefined) {
     const why = 'cannot be set while the cgroup is idle (cpu.idle is 1)'
     throw refuseDemand('ERR_VMCG_INVALID_ARGUMENT', asked, why, 'set cpu.idle to 0 as well')
+  }
+  if (asked?.field === `unified.${asked?.file}`) {
+    const why = `cannot be set together with ${idle?.field} 1: an idle cgroup has no weight`
+    throw refuseDemand('ERR_VMCG_INVALID_ARGUMENT', asked, why, 'leave one of them out')
   }
   return demands.filter(({ file }) => !isWeight(file))
 }
