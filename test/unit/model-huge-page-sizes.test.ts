@@ -15,6 +15,7 @@ it('refuses a size of huge pages that the host has not, by its place in the list
 it.each([
   ['all are there', [limit('1GB')], ['2MB', '1GB']],
   ['the host has no huge pages at all: its controllers tell', [limit('2MB')], []],
+  ['one is no size at all: its own rule tells', [limit('2048KB'), limit('../x')], ['2MB']],
   ['none is limited', [], ['2MB']],
 ])('refuses nothing where %s', (_, limits, sizes) => {
   expect(() => refuseMissingSizes(limits, sizes)).not.toThrow()

@@ -63,13 +63,26 @@ describe('what guests report', () => {
     ])
   })
 
-  test('names the tests that took more than their share of the time', () => {
-    const test = (fullName: string, duration: number | null) => ({ fullName, duration })
-    const quick = Array.from({ length: 49 }, (_, index) => test(`quick ${index}`, 1000))
-    const assertionResults = [...quick, test('left out', null), test('long', 12_340), test('longer', 40_000)]
+  test('names the files and the tests that took more than their share of the time', () => {
+    const test = (file: string, title: string, duration: number | null) => ({
+      ancestorTitles: [file, 'the kernel'],
+      fullName: `${file} the kernel ${title}`,
+      duration,
+    })
+    const assertionResults = [
+      ...Array.from({ length: 49 }, (_, index) => test('host.test.ts', `quick ${index}`, 1000)),
+      test('host.test.ts', 'left out', null),
+      test('demo.test.ts', 'long', 12_340),
+      test('demo.test.ts', 'longer', 40_000),
+    ]
     expect(
-      formatSlowest({ testResults: [{ name: '/checkout/test/host.test.ts', assertionResults }] }),
-    ).toEqual(['  40.0 s  host.test.ts: longer', '  12.3 s  host.test.ts: long'])
+      formatSlowest({ testResults: [{ name: '/checkout/test/part.test.ts', assertionResults }] }),
+    ).toEqual([
+      '  52.3 s  demo.test.ts',
+      '  49.0 s  host.test.ts',
+      '  40.0 s  demo.test.ts: the kernel longer',
+      '  12.3 s  demo.test.ts: the kernel long',
+    ])
   })
 
   test('is read as far as it goes when a guest was ended in the middle of a line', () => {

@@ -40,26 +40,39 @@ function countJest(report) {
   }
 }
 
-/** A test of more than this share of all the time is worth a look: a guest is to be done in minutes. */
+/** What takes more than this share of all the time is worth a look: a guest is to be done in minutes. */
 const NOTABLE_SHARE = 0.02
 
 /**
  * @param {unknown} report what jest leaves with --json
- * @returns {string[]} a line for each test that took notably long, the longest first
+ * @returns {string[]} a line for each file and for each test that took notably long, the longest first
  */
 function formatSlowest(report) {
   const { testResults } = /** @type {import('@jest/test-result').FormattedTestResults} */ (report)
   const tests = testResults.flatMap(({ name, assertionResults }) =>
-    assertionResults.map(({ fullName, duration }) => ({
-      text: `${name.replace(/.*[/]/, '')}: ${fullName}`,
+    assertionResults.map(({ ancestorTitles, fullName, duration }) => ({
+      // A part of a guest's tests names the files that it is made of.
+      file: ancestorTitles.find((title) => title.endsWith('.test.ts')) ?? name.replace(/.*[/]/, ''),
+      fullName,
       seconds: (duration ?? 0) / 1000,
     })),
   )
   const all = tests.reduce((sum, { seconds }) => sum + seconds, 0)
-  return tests
-    .filter(({ seconds }) => seconds > all * NOTABLE_SHARE)
-    .sort((a, b) => b.seconds - a.seconds)
-    .map(({ text, seconds }) => `${seconds.toFixed(1).padStart(6)} s  ${text}`)
+  /** @type {Record<string, number>} */
+  const files = {}
+  for (const { file, seconds } of tests) files[file] = (files[file] ?? 0) + seconds
+  /** @param {readonly (readonly [string, number])[]} durations */
+  const notable = (durations) =>
+    durations
+      .filter(([, seconds]) => seconds > all * NOTABLE_SHARE)
+      .sort(([, a], [, b]) => b - a)
+      .map(([text, seconds]) => `${seconds.toFixed(1).padStart(6)} s  ${text}`)
+  return [
+    ...notable(Object.entries(files)),
+    ...notable(
+      tests.map(({ file, fullName, seconds }) => [`${file}: ${fullName.replace(`${file} `, '')}`, seconds]),
+    ),
+  ]
 }
 
 /**

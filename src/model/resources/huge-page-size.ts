@@ -35,13 +35,16 @@ export function checkPageSize(field: string, pageSize: unknown): string {
 }
 
 /**
- * Refuses limits for sizes of huge pages that a host has none of.
+ * Refuses limits for sizes of huge pages that a host has none of. What is no size at all is for {@link checkPageSize}.
  *
  * @param sizes all that it has; none where it has no huge pages at all, which is for its controllers to tell.
  * @throws `ERR_VMCG_UNSUPPORTED`.
  */
 export function refuseMissingSizes(limits: readonly LinuxHugepageLimit[], sizes: readonly string[]): void {
-  const index = limits.findIndex(({ pageSize }) => pageSize !== undefined && !sizes.includes(pageSize))
+  const index = limits.findIndex(
+    ({ pageSize }) =>
+      pageSize !== undefined && sizeInBytes(pageSize) !== undefined && !sizes.includes(pageSize),
+  )
   if (sizes.length === 0 || index < 0) return
   throw refuse(
     'ERR_VMCG_UNSUPPORTED',
