@@ -5,7 +5,7 @@ import { describeHierarchies, type Host } from './host/detect'
 import type { Hierarchy } from './host/hierarchies'
 import { checkParentPath } from './model/parent-path'
 import { quote, short } from './model/quote'
-import { UNIFIED } from './model/unified'
+import { threadsFile, UNIFIED } from './model/unified'
 import { TYPE } from './plan/after-v2'
 
 /** Where a managed cgroup is, and in which hierarchies it is taken over from somebody else. */
@@ -40,6 +40,7 @@ export function takenOverPlace(paths: Readonly<Record<string, string>>, host: Ho
   }
   for (const { controller, directory, hierarchy } of places) {
     refuseMissing(controller, directory)
+    refuseOther(controller, directory, hierarchy)
     if (hierarchy.version === 2) refuseUnfit(controller, directory)
   }
   return { path: first.path, takenOver: [...new Set(places.map(({ hierarchy }) => hierarchy.id))] }
@@ -80,6 +81,18 @@ function refuseMissing(controller: string, directory: string): void {
       path: directory,
       hint: 'to have cgroups made, pass cgroupsPath or an id instead; to go on with what vmcg has made, restore()',
     },
+  )
+}
+
+/**
+ * What else is mounted below the mount point of a hierarchy, such as those of v1 below that of v2 on some hybrid hosts,
+ * is not of it: its paths begin with the same names.
+ */
+function refuseOther(controller: string, directory: string, { id, mountPoint }: Hierarchy): void {
+  if (existsSync(join(directory, threadsFile(id)))) return
+  throw invalid(
+    `paths.${controller}: ${directory} is no cgroup of the hierarchy at ${mountPoint}, where ${controller} is on this host`,
+    directory,
   )
 }
 
