@@ -271,6 +271,31 @@ describe('what the cgroup has now rules out', () => {
   })
 })
 
+describe('what was read is refused', () => {
+  it('with its last newline, which nothing would be the same as', () => {
+    expect(() => lines({ pids: { limit: 5 } }, { 'pids.max': '5\n' })).toThrow(
+      expect.objectContaining({
+        code: 'ERR_VMCG_INVALID_ARGUMENT',
+        message: `observed['pids.max'] must be the text of a knob without its last newline, not "5\\n"`,
+        hint: expect.stringContaining('trimEnd()'),
+      }),
+    )
+  })
+
+  it.each(['{"pids.max":5}', '{"pids.max":null}'])('as another thing than text: %s', (json) => {
+    expect(() => lines({ pids: { limit: 5 } }, JSON.parse(json))).toThrow(
+      refusal('ERR_VMCG_INVALID_ARGUMENT', /observed\['pids\.max'\] must be a string/),
+    )
+  })
+})
+
+it('what was written before is refused as another thing than text', () => {
+  const previous = JSON.parse('[{"controller":"pids","file":"pids.max","value":5}]')
+  expect(() => resourceWrites({}, { version: 1, previous })).toThrow(
+    refusal('ERR_VMCG_INVALID_ARGUMENT', /previous\[0\]\.value must be a string, not 5/),
+  )
+})
+
 it('reads every knob that the kernel checks a write against', () => {
   const files = knobsOf(
     {

@@ -34,7 +34,7 @@ const CONTROLLERS: readonly Controller[] = [
   },
   {
     name: 'hugetlb',
-    demands: ({ hugepageLimits }, context) => hugetlbDemands(hugepageLimits ?? [], context),
+    demands: ({ hugepageLimits }, context) => hugetlbDemands(hugepageLimits, context),
   },
   { name: 'net_cls', demands: ({ network }) => netClsDemands(section('network', network) ?? {}) },
   { name: 'net_prio', demands: ({ network }) => netPrioDemands(section('network', network) ?? {}) },

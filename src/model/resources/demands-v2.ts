@@ -48,7 +48,7 @@ function typedDemands(resources: LinuxResources, context: DemandContext): readon
     ...memoryDemandsV2(section('memory', resources.memory) ?? {}, context),
     ...pidsDemands(section('pids', resources.pids)),
     ...ioDemands(section('blockIO', resources.blockIO) ?? {}, context),
-    ...hugetlbDemandsV2(resources.hugepageLimits ?? [], context),
+    ...hugetlbDemandsV2(resources.hugepageLimits, context),
     ...rdmaDemands(section('rdma', resources.rdma) ?? {}),
   ]
 }

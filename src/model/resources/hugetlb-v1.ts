@@ -18,7 +18,10 @@ export function hugetlbKnobs(pageSize: string): { readonly used: string; readonl
  *
  * Source: OCI runtime-spec config-linux.md, huge page limits; kernel, admin-guide/cgroup-v1/hugetlb.rst.
  */
-export function hugetlbDemands(limits: readonly LinuxHugepageLimit[], { now }: DemandContext): Demand[] {
+export function hugetlbDemands(
+  limits: readonly LinuxHugepageLimit[] | undefined,
+  { now }: DemandContext,
+): Demand[] {
   const demands = entries('hugepageLimits', limits).flatMap(([name, entry]) => {
     const { used, reserved } = hugetlbKnobs(checkPageSize(`${name}.pageSize`, entry.pageSize))
     const field = `${name}.limit`

@@ -15,7 +15,7 @@ export function hugetlbKnobsV2(pageSize: string): { readonly used: string; reado
  * Source: OCI runtime-spec config-linux.md, huge page limits; kernel, cgroup-v2.rst, HugeTLB interface files.
  */
 export function hugetlbDemandsV2(
-  limits: readonly LinuxHugepageLimit[],
+  limits: readonly LinuxHugepageLimit[] | undefined,
   { now }: DemandContext,
 ): readonly Demand[] {
   const range = { min: 0, max: Number.MAX_SAFE_INTEGER, note: ' bytes' }

@@ -1,4 +1,4 @@
-import { checkObject, checkObjects } from '../argument'
+import { badArgument, checkObject, checkObjects, checkOptionalText, checkText } from '../argument'
 import type { LinuxResources } from '../generated/oci'
 import { demandsV1 } from './demands-v1'
 import { demandsV2 } from './demands-v2'
@@ -31,6 +31,18 @@ export interface ResourceWritesOptions {
   readonly onUnsupported?: OnUnsupported | undefined
 }
 
+/** @throws `ERR_VMCG_INVALID_ARGUMENT` for what is no whole text of a knob: with its last newline nothing is the same. */
+function checkObserved(observed: ObservedKnobs | undefined): void {
+  if (observed === undefined) return
+  checkObject('observed', observed)
+  for (const [file, text] of Object.entries(observed)) {
+    checkOptionalText(`observed['${file}']`, text)
+    if (text?.endsWith('\n') !== true) continue
+    const hint = 'take it off what was read: text.trimEnd()'
+    throw badArgument(`observed['${file}']`, 'the text of a knob without its last newline', text, hint)
+  }
+}
+
 const DEMANDS = { 1: demandsV1, 2: demandsV2 } as const
 
 /**
@@ -51,7 +63,7 @@ const DEMANDS = { 1: demandsV1, 2: demandsV2 } as const
  * @throws Before anything is written, with field, value and reason:
  *   `ERR_VMCG_OUT_OF_RANGE` for numbers that the kernel would refuse or clamp, alone or together with another;
  *   `ERR_VMCG_INVALID_ARGUMENT` for wrong types, numbers that are no integers or beyond 2^53, malformed lists and
- *   names, and `unified` files that hold no setting; `ERR_VMCG_UNSUPPORTED` for what the version has nothing for (v1:
+ *   names, `unified` files that hold no setting or contradict each other, and observed texts that end in a newline; `ERR_VMCG_UNSUPPORTED` for what the version has nothing for (v1:
  *   `unified`, kernel memory; v2: realtime, swappiness, kernel memory, disableOOMKiller, network, leafWeight), and for
  *   knobs that are not there.
  *
@@ -64,8 +76,12 @@ export function resourceWrites(
   checkObject('resources', resources)
   checkObject('options', options)
   const { version, observed, previous = [], pageSize = DEFAULT_PAGE_SIZE } = options
-  if (observed !== undefined) checkObject('observed', observed)
+  checkObserved(observed)
   checkObjects('previous', previous)
+  for (const [index, { file, value }] of previous.entries()) {
+    checkText(`previous[${index}].file`, file)
+    checkText(`previous[${index}].value`, value)
+  }
   checkVersion(version)
   const context: DemandContext = {
     now: new KnobTexts(observed),
