@@ -11,11 +11,11 @@ import { managerHierarchies, sandboxHierarchies } from './host/sandbox-hierarchi
 import { askThreads } from './hypervisor/ask-threads'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import type { LinuxResources } from './model/generated/oci'
-import { refuseMissingSizes } from './model/resources/huge-page-size'
 import { type Desired, sandboxPaths } from './plan/desired'
 import { neededKnobs } from './plan/needed-controllers'
 import { type Observed, pathChain } from './plan/observed'
 import { ownPaths } from './plan/own-cgroups'
+import { served } from './plan/served'
 import { limitedThreads, originPaths, planTeardown, type TeardownOptions } from './plan/teardown'
 import { versionsIn } from './plan/versions'
 import type { ProcessState, SandboxState } from './state/state-file'
@@ -46,11 +46,13 @@ export interface Wanted {
  */
 export async function lookAtSandbox(
   { host, roots, state }: LookContext,
-  { resources, devices, unsupported }: Wanted,
+  { resources: asked, devices, unsupported }: Wanted,
   hypervisor: Hypervisor | undefined,
   options: SubmitOptions,
 ): Promise<SandboxLook> {
-  refuseMissingSizes(resources.hugepageLimits ?? [], hugePageSizes())
+  const versionOf = versionsIn(host.hierarchies)
+  const means = { versionOf, withheld: host.withheld ?? [], hugePageSizes: hugePageSizes() }
+  const { resources, leftOut } = served(asked, unsupported, means)
   const threads = hypervisor && (await askThreads(hypervisor, options))
   // Many monitors may have answered in the same turn.
   if (threads !== undefined) await turns.next()
@@ -67,7 +69,7 @@ export async function lookAtSandbox(
         : managerHierarchies(host, wanted, state.takenOver),
       surroundings: () => pathChain(paths.parent),
       own: (hierarchy) => ownPaths(state, hierarchy),
-      knobs: neededKnobs(wanted, versionsIn(host.hierarchies)),
+      knobs: neededKnobs(wanted, versionOf),
       tagAttribute: state.tagAttribute,
       devicePrograms: host.controller('devices') === undefined && (devices !== null || program !== null),
       pids: [...(vmm === undefined ? [] : [vmm]), ...helpers].map(({ pid }) => pid),
@@ -88,6 +90,7 @@ export async function lookAtSandbox(
       owner: state.nonce,
       tagAttribute: state.tagAttribute,
       resources,
+      leftOut,
       devices,
       unsupported,
       hasLeaf: state.hasLeaf,

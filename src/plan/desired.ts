@@ -14,6 +14,8 @@ export interface Desired {
   readonly tagAttribute: TagAttribute
   /** Merged over all containers. */
   readonly resources: LinuxResources
+  /** What the host has nothing for and the resources are without: a sentence each, for the warnings. */
+  readonly leftOut?: readonly string[] | undefined
   /** The device rules in force, the last that matches wins; null: devices are not controlled. */
   readonly devices: readonly DeviceRule[] | null
   /** What becomes of fields that the host's version, or its kernel, has nothing for. */

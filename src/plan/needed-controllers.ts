@@ -61,7 +61,11 @@ function mainVersion(versionOf: VersionOf): Version {
   return versionOf('cpu') ?? 1
 }
 
-function askedKnobs(resources: Desired['resources'], versionOf: VersionOf): readonly Knob[] {
+/**
+ * The knobs that resources are for, each on the version where its controller lives; those whose controller lives nowhere
+ * on the host's own.
+ */
+export function askedKnobs(resources: Desired['resources'], versionOf: VersionOf): readonly Knob[] {
   return ([1, 2] as const).flatMap((version) =>
     knobsOf(resourcesOn(version, resources, versionOf, mainVersion(versionOf)), version),
   )

@@ -30,6 +30,7 @@ export function planSandbox(desired: Desired, observed: Observed): Plan {
     for (const path of ownPaths(desired, hierarchy)) refuseForeign(hierarchy, path, desired)
     refuseUnfit(hierarchy, desired, needed)
   }
+  for (const what of desired.leftOut ?? []) builder.warn(`${desired.id}: ${what}; it is left out`)
   builder.stage('directories')
   planParents(builder, desired)
   planControllers(builder, desired, needed)

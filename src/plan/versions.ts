@@ -1,4 +1,4 @@
-import type { LinuxCpu, LinuxResources } from '../model/generated/oci'
+import type { LinuxCpu, LinuxNetwork, LinuxResources } from '../model/generated/oci'
 import { UNIFIED } from '../model/unified'
 
 export type Version = 1 | 2
@@ -26,19 +26,38 @@ export function resourcesOn(
   versionOf: VersionOf,
   otherwise?: Version,
 ): LinuxResources {
+  return partOf(
+    resources,
+    (...controllers) =>
+      (controllers.map(versionOf).find((found) => found !== undefined) ?? otherwise) === version,
+  )
+}
+
+/** Resources without what these controllers would do. */
+export function resourcesWithout(
+  controllers: ReadonlySet<string>,
+  resources: LinuxResources,
+): LinuxResources {
+  return partOf(resources, (...names) => !names.some((name) => controllers.has(name)))
+}
+
+/** @param isWanted told of the controllers that do the same, each on its version. */
+function partOf(
+  resources: LinuxResources,
+  isWanted: (...controllers: readonly string[]) => boolean,
+): LinuxResources {
   const { cpu, memory, pids, blockIO, hugepageLimits, network, rdma, unified } = resources
-  const isHere = (...controllers: readonly string[]) =>
-    (controllers.map(versionOf).find((found) => found !== undefined) ?? otherwise) === version
-  const ownCpu = cpu && cpuPart(cpu, isHere('cpu'), isHere('cpuset'))
-  const ownUnified = Object.entries(unified ?? {}).filter(([file]) => isHere(controllerOf(file)))
+  const ownCpu = cpu && cpuPart(cpu, isWanted('cpu'), isWanted('cpuset'))
+  const ownNetwork = network && networkPart(network, isWanted('net_cls'), isWanted('net_prio'))
+  const ownUnified = Object.entries(unified ?? {}).filter(([file]) => isWanted(controllerOf(file)))
   return {
     ...(ownCpu && Object.keys(ownCpu).length > 0 && { cpu: ownCpu }),
-    ...(memory && isHere('memory') && { memory }),
-    ...(pids && isHere('pids') && { pids }),
-    ...(blockIO && isHere('io', 'blkio') && { blockIO }),
-    ...(hugepageLimits && isHere('hugetlb') && { hugepageLimits }),
-    ...(network && isHere('net_cls', 'net_prio') && { network }),
-    ...(rdma && isHere('rdma') && { rdma }),
+    ...(memory && isWanted('memory') && { memory }),
+    ...(pids && isWanted('pids') && { pids }),
+    ...(blockIO && isWanted('io', 'blkio') && { blockIO }),
+    ...(hugepageLimits && isWanted('hugetlb') && { hugepageLimits }),
+    ...(ownNetwork && { network: ownNetwork }),
+    ...(rdma && isWanted('rdma') && { rdma }),
     ...(ownUnified.length > 0 && { unified: Object.fromEntries(ownUnified) }),
   }
 }
@@ -49,6 +68,19 @@ function cpuPart({ cpus, mems, ...time }: LinuxCpu, hasTime: boolean, hasLists: 
     ...(hasLists && cpus !== undefined && { cpus }),
     ...(hasLists && mems !== undefined && { mems }),
   }
+}
+
+function networkPart(
+  network: LinuxNetwork,
+  hasClass: boolean,
+  hasPriorities: boolean,
+): LinuxNetwork | undefined {
+  if (hasClass === hasPriorities) return hasClass ? network : undefined
+  const { classID, priorities } = network
+  const part = hasClass
+    ? { ...(classID !== undefined && { classID }) }
+    : { ...(priorities !== undefined && { priorities }) }
+  return Object.keys(part).length > 0 ? part : undefined
 }
 
 /** The first part of the names of files that no controller has, and every cgroup of v2 (`cgroup.max.depth`). */

@@ -207,6 +207,16 @@ describeWith(['root', 'cgroups', 'limits', 'devices'], 'resources of a manager',
         expect(done).toEqual([])
       }
     })
+
+    it('are left out with a warning where that is wished', async () => {
+      const lenient = await bench.manager({ cgroupsPath: `${bench.parent}/two`, unsupported: 'warn' })
+      for (const [controller, resources] of Object.entries(asking)) {
+        if (detectHost().controller(controller) !== undefined) continue
+        const { warnings } = await lenient.apply({ pids: { limit: 5 }, ...resources })
+        expect(warnings).toEqual([expect.stringContaining(`the ${controller} controller is not mounted`)])
+      }
+      expect(processLimitOf(bench.path('two'))).toBe(5)
+    })
   })
 
   const hasHugetlbBeside = !IS_PURE_V2 && detectHost().controller('hugetlb')?.version === 2

@@ -64,6 +64,7 @@ it.each([
   '{"blockIO":{"throttleReadBpsDevice":[{"rate":4}]}}',
   '{"network":{"priorities":5}}',
   '{"unified":[]}',
+  '{"hugepageLimits":null}',
   '{"unified":{"memory.high":5}}',
   '{"unified":{"memory.high":"5\\u0000"}}',
 ])('refuses the wrong types of %s', (json) => {
@@ -109,5 +110,18 @@ describe('unified', () => {
       'dmem.max=drm/card0 5',
       'dmem.max=drm/card1 6',
     ])
+  })
+
+  it.each([
+    ['cgroup.max.depth', String(2 ** 31 - 1)],
+    ['cpu.uclamp.max', '100.00'],
+    ['io.bfq.weight', '8:0 1000'],
+    ['io.max', `8:0 rbps=${2n ** 64n - 1n}`],
+    ['io.weight', '8:0 default'],
+    ['misc.max', `sev ${2n ** 64n - 1n}`],
+    ['pids.max', '4194304'],
+    ['rdma.max', 'mlx5_0 hca_handle=2147483647'],
+  ])('takes the largest that the kernel takes: %s %s', (file, value) => {
+    expect(files({ [file]: value }).slice(1)).toEqual([`${file}=${value}`])
   })
 })

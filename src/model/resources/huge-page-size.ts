@@ -1,5 +1,6 @@
-import type { LinuxHugepageLimit } from '../generated/oci'
-import { refuse } from './fields'
+import type { LinuxResources } from '../generated/oci'
+import { entries, refuse, section } from './fields'
+import type { OnUnsupported } from './unsupported'
 
 const PAGE_SIZE = /^([1-9][0-9]*)([KMG])B$/
 const UNIT_BYTES = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 } as const
@@ -35,28 +36,61 @@ export function checkPageSize(field: string, pageSize: unknown): string {
 }
 
 /**
- * Refuses limits for sizes of huge pages that a host has none of. What is no size at all is for {@link checkPageSize}.
+ * Checks a file of the hugetlb controller in `unified`.
+ *
+ * @throws `ERR_VMCG_INVALID_ARGUMENT` for what no kernel has, such as `hugetlb.2MB.high` or `hugetlb.2048KB.max`.
+ *
+ * Source: kernel, cgroup-v2.rst, HugeTLB interface files.
+ */
+export function checkHugetlbFile(field: string, file: string): void {
+  const [, pageSize, knob] = /^hugetlb\.([^.]+)\.(.+)$/.exec(file) ?? []
+  if (knob === 'max' || knob === 'rsvd.max') checkPageSize(field, pageSize)
+  else {
+    const hint = 'there are hugetlb.<size>.max and hugetlb.<size>.rsvd.max, such as hugetlb.2MB.max'
+    throw refuse('ERR_VMCG_INVALID_ARGUMENT', field, file, 'is no limit of the hugetlb controller', hint)
+  }
+}
+
+/**
+ * Resources without the limits for sizes of huge pages that a host has none of; `onUnsupported` is told of each. What is
+ * no size at all is for {@link checkPageSize}.
  *
  * @param sizes all that it has; none where it has no huge pages at all, which is for its controllers to tell.
- * @throws `ERR_VMCG_UNSUPPORTED`.
+ * @throws what `onUnsupported` makes of `ERR_VMCG_UNSUPPORTED`.
  */
-export function refuseMissingSizes(limits: readonly LinuxHugepageLimit[], sizes: readonly string[]): void {
-  const index = limits.findIndex(
-    ({ pageSize }) =>
-      pageSize !== undefined && sizeInBytes(pageSize) !== undefined && !sizes.includes(pageSize),
+export function withoutMissingSizes(
+  resources: LinuxResources,
+  sizes: readonly string[],
+  onUnsupported: OnUnsupported,
+): LinuxResources {
+  const { hugepageLimits, unified } = resources
+  if (hugepageLimits === undefined && unified === undefined) return resources
+  const isThere = (field: string, value: unknown, pageSize: string | undefined): boolean => {
+    if (sizes.length === 0 || pageSize === undefined || sizes.includes(pageSize)) return true
+    if (sizeInBytes(pageSize) === undefined) return true
+    const why = 'is for a size of huge pages that this host has not'
+    onUnsupported(refuse('ERR_VMCG_UNSUPPORTED', field, value, why, `it has ${sizes.join(' and ')}`))
+    return false
+  }
+  const limits = entries('hugepageLimits', hugepageLimits).flatMap(([field, limit]) =>
+    isThere(`${field}.pageSize`, limit.pageSize, limit.pageSize) ? [limit] : [],
   )
-  if (sizes.length === 0 || index < 0) return
-  throw refuse(
-    'ERR_VMCG_UNSUPPORTED',
-    `hugepageLimits[${index}].pageSize`,
-    limits[index]?.pageSize,
-    'is no size of huge pages that this host has',
-    `it has ${sizes.join(' and ')}`,
+  const files = Object.entries(section('unified', unified) ?? {}).filter(([file]) =>
+    isThere('unified', file, sizeOf(file)),
   )
+  return {
+    ...resources,
+    ...(hugepageLimits && { hugepageLimits: limits }),
+    ...(unified && { unified: Object.fromEntries(files) }),
+  }
+}
+
+function sizeOf(file: string): string | undefined {
+  return FILE.exec(file)?.[1]
 }
 
 /** The page size in bytes that a hugetlb knob counts in; undefined for any other file. */
 export function pageBytesOf(file: string): number | undefined {
-  const [, pageSize] = FILE.exec(file) ?? []
+  const pageSize = sizeOf(file)
   return pageSize === undefined ? undefined : sizeInBytes(pageSize)
 }

@@ -3,7 +3,7 @@ import { integer } from './fields'
 import type { Demand } from './knob'
 
 /** PID_MAX_LIMIT of include/linux/threads.h on 64 bits; pids.max is EINVAL beyond it. */
-const MAX_PIDS = 4_194_304
+export const MAX_PIDS = 4_194_304
 
 /**
  * What `linux.resources.pids` asks of the pids controller: -1 is no limit, and 0 a limit of no task at all, as the

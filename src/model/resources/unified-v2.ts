@@ -1,5 +1,6 @@
 import type { LinuxResources } from '../generated/oci'
 import { refuse, section } from './fields'
+import { checkHugetlbFile } from './huge-page-size'
 import { isKeyed, latestOfEach, placeOf } from './keyed-lines'
 import type { Demand } from './knob'
 import { splitLimits } from './named-limits'
@@ -59,6 +60,7 @@ export function unifiedController(file: string): string {
     throw refuse('ERR_VMCG_INVALID_ARGUMENT', 'unified', file, refusal.why, refusal.hint)
   }
   const [, controller] = /^([a-z_]+)\.[\w.]*\w$/.exec(file) ?? []
+  if (controller === 'hugetlb') checkHugetlbFile('unified', file)
   if (controller !== undefined) return controller
   const why = 'is no name of a file of a controller'
   throw refuse('ERR_VMCG_INVALID_ARGUMENT', 'unified', file, why, 'such as memory.high')

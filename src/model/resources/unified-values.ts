@@ -3,7 +3,8 @@ import { MAX_PERIOD_US, MAX_QUOTA_US, MIN_PERIOD_US, MIN_QUOTA_US } from '../cfs
 import { parseCpuList } from '../cpu-list'
 import { bytesIn } from './echo-v2'
 import { integer, type Range, refuse } from './fields'
-import { isKeyed } from './keyed-lines'
+import { isKeyed, lineKey } from './keyed-lines'
+import { MAX_PIDS } from './pids'
 import { isList } from './unlimited'
 
 const MAX_WEIGHT = 10_000
@@ -39,6 +40,23 @@ const FORMS: readonly (readonly [files: RegExp, form: RegExp, example: string])[
   [/^misc\.max$/, /^\S+ (?:max|\d+)$/, 'sev 3 or sev max'],
 ]
 
+const MAX_INT = 2n ** 31n - 1n
+const MAX_U64 = 2n ** 64n - 1n
+
+/**
+ * The range of every number in files of these forms. Beyond it the kernel answers ERANGE or EINVAL, and what it reads
+ * with sscanf wraps around: block/blk-iocost.c, bfq-cgroup.c, blk-throttle.c, blk-iolatency.c; kernel/cgroup/pids.c,
+ * rdma.c, misc.c, cgroup.c.
+ */
+const NUMBERS: readonly (readonly [files: RegExp, min: bigint, max: bigint])[] = [
+  [/^io\.weight$/, 1n, BigInt(MAX_WEIGHT)],
+  [/^io\.bfq\.weight$/, 1n, 1_000n],
+  [/^io\.latency$/, 0n, MAX_U64 / 1_000n],
+  [/^(?:io|misc)\.max$/, 0n, MAX_U64],
+  [/^pids\.max$/, 0n, BigInt(MAX_PIDS)],
+  [/^(?:rdma\.max|cgroup\.max\.(?:depth|descendants))$/, 0n, MAX_INT],
+]
+
 /** lib/kstrtox.c with base 0, and lib/cmdline.c, memparse. `cpu.max`, `io.*` and lists of CPUs are read in base 10. */
 const LEADING_ZERO = /(?:^-?|[\s=])0\d/
 
@@ -69,6 +87,8 @@ export function refuseValue(file: string, field: string, value: string): void {
     throw refuse('ERR_VMCG_INVALID_ARGUMENT', field, value, 'is malformed', `write it as ${example}`)
   }
   if (form === BYTES) refuseOverflow(field, value)
+  else if (form !== undefined && !isList(file)) refuseNumbers(file, field, value)
+  if (file.startsWith('cpu.uclamp.')) refusePercentage(field, value)
   if (isList(file)) refuseList(field, value)
   if (file === 'cpu.max') refuseBandwidth(field, value)
 }
@@ -78,6 +98,21 @@ function refuseOverflow(field: string, value: string): void {
   if (value === 'max' || bytesIn(value) < 2n ** 63n) return
   const why = 'is beyond what the kernel counts'
   throw refuse('ERR_VMCG_OUT_OF_RANGE', field, value, why, 'write max for no limit')
+}
+
+function refuseNumbers(file: string, field: string, value: string): void {
+  const [, min = 0n, max = MAX_U64] = NUMBERS.find(([files]) => files.test(file)) ?? []
+  const text = isKeyed(file) ? value.slice(lineKey(value).length) : value
+  for (const number of (text.match(/\d+/g) ?? []).map(BigInt)) {
+    if (number >= min && number <= max) continue
+    throw refuse('ERR_VMCG_OUT_OF_RANGE', field, value, `is not from ${min} to ${max}`)
+  }
+}
+
+/** kernel/sched/core.c, capacity_from_percent: ERANGE. */
+function refusePercentage(field: string, value: string): void {
+  if (value === 'max' || Number(value) <= 100) return
+  throw refuse('ERR_VMCG_OUT_OF_RANGE', field, value, 'is not from 0.00 to 100.00, in percent')
 }
 
 function refuseList(field: string, value: string): void {
