@@ -25,8 +25,9 @@ export interface SandboxOptions extends ActOptions {
    */
   readonly memoryOverheadBytes?: number | undefined
   /**
-   * What becomes of fields that this host's cgroups have nothing for: refused with `ERR_VMCG_UNSUPPORTED`, or left out
-   * with a warning in the report. @default 'error'
+   * What becomes of fields that this host's cgroups have nothing for: refused with `ERR_VMCG_UNSUPPORTED`, or
+   * `ERR_VMCG_NO_CONTROLLER` where a controller is mounted nowhere; or left out with a warning in the report.
+   * @default 'error'
    */
   readonly unsupported?: 'error' | 'warn' | undefined
   /** Where the sandbox's state and lock are kept. @default '/run/vmcg', `$XDG_RUNTIME_DIR/vmcg` for other users */
