@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import {
   existsSync,
   constants as fileTypes,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -12,6 +14,10 @@ import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { native } from '../../src/engine/native'
 import { deviceAt, hypervisorDevices } from '../../src/host/devices'
+import { describeWhere } from '../support/require'
+
+/** The program is not on every user's path. */
+const DMSETUP = '/usr/sbin/dmsetup'
 
 const USUAL = ['/dev/kvm', '/dev/vhost-net', '/dev/vhost-vsock', '/dev/vfio/vfio']
 
@@ -99,6 +105,22 @@ describe('the hypervisor’s devices', () => {
     expect(hypervisorDevices({ ...asked, deviceMapper: false })).toEqual(hypervisorDevices(asked).slice(1))
     writeFileSync(join(folder, 'proc', 'devices'), 'Block devices:\n253 zram\n')
     expect(() => hypervisorDevices(asked)).toThrow(expect.objectContaining({ code: 'ERR_VMCG_UNSUPPORTED' }))
+  })
+})
+
+const hasDeviceMapper = / device-mapper$/m.test(readFileSync('/proc/devices', 'utf8'))
+describeWhere(hasDeviceMapper && existsSync(DMSETUP), 'device-mapper', 'the volumes of device-mapper', () => {
+  const volume = `vmcg-test-${process.pid}`
+  const dmsetup = (...args: string[]) =>
+    execFileSync(DMSETUP, ['--noudevsync', ...args, volume], { encoding: 'utf8' })
+
+  afterEach(() => void dmsetup('remove'))
+
+  it('have the number in the rule that they have in the kernel', () => {
+    dmsetup('create', '--notable')
+    const major = Number(dmsetup('info', '--columns', '--noheadings', '--options', 'major'))
+    const [rule] = hypervisorDevices({ deviceMapper: true, logger: { warn() {} } })
+    expect(rule).toEqual({ allow: true, type: 'b', major, access: 'rwm' })
   })
 })
 

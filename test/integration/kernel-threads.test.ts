@@ -22,9 +22,7 @@ describeWith(['root', 'cgroups', 'kvm', 'qemu'], "the kernel's threads that work
     const hypervisor = await bench.connect(qemu)
     const pid = hypervisor.pid()
     const found = await kernelThreads(pid)
-    expect(found.map((thread) => readFileSync(`/proc/${thread}/comm`, 'utf8').trimEnd())).toContain(
-      `kvm-pit/${pid}`,
-    )
+    expect(found.map(nameOf)).toContain(`kvm-pit/${pid}`)
   })
 
   test('are none for a process that is no VMM', async () => {
@@ -47,19 +45,24 @@ describeWith(['root', 'cgroups', 'kvm', 'qemu'], "the kernel's threads that work
   })
 })
 
-describeWhere(
-  existsSync('/dev/vhost-vsock'),
-  'vhost-vsock',
-  "what the kernel does for a VM's sockets",
-  () => {
+/** The devices whose work the kernel does in a thread, and how a QEMU is given one. */
+const VHOST = [
+  ['vhost-vsock', ['-device', `vhost-vsock-pci,guest-cid=${1000 + process.pid}`]],
+  // The interface goes with the QEMU, and is never up.
+  ['vhost-net', ['-netdev', `tap,id=net0,ifname=vmcg${process.pid},script=no,downscript=no,vhost=on`]],
+] as const
+
+for (const [device, args] of VHOST) {
+  describeWhere(existsSync(`/dev/${device}`), device, `what the kernel does for a VM by ${device}`, () => {
     describeWith(['root', 'cgroups', 'qemu'], 'is the work of a thread that', () => {
       test('is placed beside the emulator, never with the vCPUs, and goes back to where it was', async () => {
-        const cid = 1000 + process.pid
-        const qemu = await bench.qemu({ args: ['-device', `vhost-vsock-pci,guest-cid=${cid}`] })
+        const qemu = await bench.qemu({ args })
         const hypervisor = await bench.connect(qemu)
         // Since Linux 6.4 it is one of QEMU's own.
         const own = threadsOf(qemu.pid).filter(({ name }) => name === `vhost-${qemu.pid}`)
-        const [worker = 0] = [...own.map(({ tid }) => tid), ...kernelThreadsFor(qemu.pid)]
+        const others = kernelThreadsFor(qemu.pid).filter((thread) => nameOf(thread) === `vhost-${qemu.pid}`)
+        const [worker = 0] = [...own.map(({ tid }) => tid), ...others]
+        expect(worker).toBeGreaterThan(0)
         const home = placeOf(worker)
         const sandbox = await bench.sandbox({ containers: [container({ quota: 50_000, cpus: '0' })] })
         await sandbox.attach(hypervisor)
@@ -69,8 +72,12 @@ describeWhere(
         expect(placeOf(worker)).toEqual(home)
       })
     })
-  },
-)
+  })
+}
+
+function nameOf(thread: number): string {
+  return readFileSync(`/proc/${thread}/comm`, 'utf8').trimEnd()
+}
 
 async function kernelThreads(pid: number): Promise<readonly number[]> {
   const roots = new Roots()

@@ -1,7 +1,9 @@
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
 import { GUESTS, type Guest } from '../vm/guests'
-import { commandOrders, testOrders } from '../vm/orders'
+import { commandOrders, modulesJob, testOrders } from '../vm/orders'
 
 const FILES = ['crash-x', 'kill-v1', 'kill-v2'].map((name) => `test/integration/${name}.test.ts`)
 const GUEST: Guest = {
@@ -56,6 +58,43 @@ describe('what a guest is told to do', () => {
   test('can be a command instead', () => {
     const [job] = commandOrders('uname -r', {}).jobs
     expect(job).toMatchObject({ command: ['sh', '-c', 'uname -r'], kind: 'command', user: 'root' })
+  })
+})
+
+describe("the kernel's modules of a guest", () => {
+  /** What the script ends with where `modprobe` knows these modules alone. */
+  function load(known: readonly string[], lacks: readonly string[]): { status: number | null; told: string } {
+    const folder = mkdtempSync(join(tmpdir(), 'vmcg-test-modules-'))
+    try {
+      const lines = known.map((name) => `[ "$1" = ${name} ] && exit 0`)
+      writeFileSync(join(folder, 'modprobe'), ['#!/bin/sh', ...lines, 'exit 1', ''].join('\n'), {
+        mode: 0o755,
+      })
+      const { env, command } = modulesJob(lacks)
+      const script = join(__dirname, '..', 'vm', 'guest', basename(command.at(-1) ?? ''))
+      const { status, stderr } = spawnSync('sh', [script], {
+        env: { ...env, PATH: `${folder}:${process.env['PATH']}` },
+        encoding: 'utf8',
+      })
+      return { status, told: stderr }
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  }
+
+  const MODULES = ['vhost_net', 'vhost_vsock', 'tun', 'dm-mod', 'loop', 'bfq', 'null_blk']
+  const others = MODULES.filter((name) => name !== 'vhost_net' && name !== 'dm-mod')
+
+  test('are loaded before all else', () => {
+    expect(load(MODULES, [])).toEqual({ status: 0, told: '' })
+  })
+
+  test('fail the boot where one does not come, by their names', () => {
+    expect(load(others, [])).toEqual({ status: 1, told: 'this boot lacks: vhost_net dm-mod\n' })
+  })
+
+  test('are left out where the boot is known to lack them', () => {
+    expect(load(others, ['kvm', 'dm-mod', 'vhost_net'])).toEqual({ status: 0, told: '' })
   })
 })
 

@@ -15,7 +15,7 @@
  * @property {string} shows in one line, for the usage
  * @property {readonly string[]} kernel further words for the kernel's command line
  * @property {readonly string[]} lacks the requirements (test/support/require.ts) that this boot cannot have: their
- *   tests are left out and counted as such. Anything else that is missing fails
+ *   tests are left out and counted as such; and modules (guest/modules.sh). Anything else that is missing fails
  * @property {readonly Phase[]} phases
  */
 

@@ -15,7 +15,7 @@ const { bootGuest, openShell } = require('./boot')
 const { makeDisk } = require('./disk')
 const { GUESTS } = require('./guests')
 const { guestImage } = require('./image')
-const { commandOrders, coreJob, testOrders } = require('./orders')
+const { commandOrders, coreJob, modulesJob, testOrders } = require('./orders')
 const { CHECKOUT, ROOT } = require('./paths')
 const { CPUS } = require('./qemu')
 const { addCounts, formatCounts, formatLeftOut } = require('./report')
@@ -68,15 +68,17 @@ function ordersFor({ guests, patterns, command }, env) {
   /** @type {Record<string, string>} */
   const onDisk = {}
   for (const name of guests) {
+    const guest = guestNamed(name)
     const { orders, parts } =
       command === undefined
-        ? testOrders(guestNamed(name), files, patterns, env)
+        ? testOrders(guest, files, patterns, env)
         : { orders: commandOrders(command, env), parts: [] }
     if (orders.jobs.length === 0)
       throw new UsageError(
         `no test file of ${name} matches ${patterns.join(' ')}; guests: ${NAMES.join(', ')}`,
       )
-    const jobs = isAll && hasCore ? [coreJob(`${CHECKOUT}/${CORE_TESTS}`), ...orders.jobs] : orders.jobs
+    const core = isAll && hasCore ? [coreJob(`${CHECKOUT}/${CORE_TESTS}`)] : []
+    const jobs = [modulesJob(guest.lacks), ...core, ...orders.jobs]
     onDisk[`orders/${name}.json`] = JSON.stringify({ jobs })
     for (const { path, text } of parts) onDisk[`checkout/${path}`] = text
   }

@@ -1,7 +1,7 @@
 'use strict'
 
 const { partsOf } = require('./parts')
-const { NODE } = require('./paths')
+const { CHECKOUT, NODE } = require('./paths')
 
 /**
  * What the guest is told to do: the file `orders.json` of its second disk.
@@ -73,6 +73,24 @@ function commandOrders(command, env) {
 }
 
 /**
+ * Loads the kernel's modules, so that what the tests would leave out without them is a failure of the boot.
+ *
+ * @param {readonly string[]} lacks those of them that the boot is known to be without, among others
+ * @returns {Job}
+ */
+function modulesJob(lacks) {
+  return {
+    name: 'modules',
+    before: [],
+    user: 'root',
+    env: { VMCG_LACKS: lacks.join(',') },
+    command: ['sh', `${CHECKOUT}/test/vm/guest/modules.sh`],
+    kind: 'command',
+    timeoutMs: PHASE_TIMEOUT_MS,
+  }
+}
+
+/**
  * @param {string} program the core's own tests, where they are in the guest
  * @returns {Job}
  */
@@ -101,4 +119,4 @@ function nameOf(file) {
   return file.slice(file.lastIndexOf('/') + 1).replace(/\.test\.ts$/, '')
 }
 
-module.exports = { commandOrders, coreJob, testOrders }
+module.exports = { commandOrders, coreJob, modulesJob, testOrders }

@@ -6,7 +6,7 @@
 const { spawn, spawnSync } = require('node:child_process')
 const { existsSync, mkdirSync, openSync, readFileSync, symlinkSync, writeSync } = require('node:fs')
 const { release } = require('node:os')
-const { dirname, join } = require('node:path')
+const { dirname } = require('node:path')
 const { countGtest, countJest, formatSlowest } = require('../report')
 const { DISK } = require('../paths')
 const { delegate } = require('./delegate')
@@ -116,7 +116,6 @@ async function main() {
   )
   say(`booted Linux ${release()} in ${Math.round(Number.parseFloat(readFileSync('/proc/uptime', 'utf8')))} s`)
   addLibraries()
-  spawnSync('sh', [join(__dirname, 'modules.sh')], { stdio: ['ignore', output, output] })
   for (const job of jobs) {
     if (jobs.length > 1) say(`-- ${job.name}`)
     tell(await doJob(job, output, say))
