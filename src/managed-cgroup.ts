@@ -20,6 +20,7 @@ import type { ActOptions, ApplyOptions } from './sandbox-options'
 import type { SandboxSession } from './sandbox-session'
 import { goesOn } from './session-errors'
 import { type GateKey, SessionGate } from './session-gate'
+import { keepOut } from './session-leaving'
 
 /** What a `CgroupManager` stands on: the session of a cgroup without a leaf, and the rules for its devices. */
 export class ManagedCgroup {
@@ -120,7 +121,7 @@ export class ManagedCgroup {
     try {
       return await this.settle(this.applied, options)
     } catch (error) {
-      await this.gate.session.keepOut(added, error)
+      await keepOut(this.gate.session, added, error)
       throw error
     }
   }

@@ -26,6 +26,7 @@ import type { Plan } from './plan/operations'
 import type { ActOptions, ApplyOptions, DestroyOptions, KillOptions } from './sandbox-options'
 import { setFrozen } from './session-freezer'
 import type { SessionGate } from './session-gate'
+import { kill, moveOut } from './session-leaving'
 import { defaultStateDirectory } from './state/state-directory'
 
 /**
@@ -254,7 +255,7 @@ export class CgroupManager {
    * @throws as `destroy()`
    */
   moveToParent(options: ActOptions = {}): Promise<DestroyReport> {
-    return this.#gate.act(options, () => this.#gate.session.moveOut(options))
+    return this.#gate.act(options, () => moveOut(this.#gate.session, options))
   }
 
   /**
@@ -265,7 +266,7 @@ export class CgroupManager {
    * @throws `ERR_VMCG_BUSY` when this very process is inside, and for what does not end.
    */
   kill(options: KillOptions = {}): Promise<void> {
-    return this.#gate.act(options, () => this.#gate.session.kill(options))
+    return this.#gate.act(options, () => kill(this.#gate.session, options))
   }
 
   /**

@@ -1,9 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { idsBelow } from './engine/cgroup-tree'
-import { type DestroyReport, drain } from './engine/drain'
 import { endStandstill } from './engine/end-standstill'
 import type { StageExecutor } from './engine/execute'
-import { type KillCgroupOptions, killCgroup } from './engine/kill-cgroup'
 import { Roots, type SubmitOptions } from './engine/lane'
 import type { MeterReading } from './engine/meter'
 import type { Seat } from './engine/rendezvous'
@@ -12,6 +10,7 @@ import { type IsRealtime, retryNewborn } from './engine/retry-newborn'
 import { settle } from './engine/settle'
 import type { CgroupStats } from './host/cgroup-figures'
 import type { Host } from './host/detect'
+import type { Hierarchy } from './host/hierarchies'
 import { identifyIn } from './host/identify'
 import { givesKernelThreads, kernelThreadsOf } from './host/kernel-threads'
 import { isSameProcess } from './host/origins'
@@ -23,16 +22,14 @@ import type { Hypervisor } from './hypervisor/hypervisor'
 import type { DeviceUse } from './model/devices/device-use'
 import { type SandboxPaths, sandboxPaths } from './plan/desired'
 import { managedWith, managedWithoutLifted } from './plan/managed'
-import type { Observed } from './plan/observed'
 import { operationsOf, type Plan, type Stage } from './plan/operations'
 import { planSandbox } from './plan/plan-sandbox'
 import { rememberedAfter, rememberedBefore } from './plan/remembered-program'
 import { FREEZER_STATE, type Standstill } from './plan/stand-still'
-import { drainOf, type TeardownOptions } from './plan/teardown'
 import { readStats, settledValue } from './read-stats'
 import { lookAtSandbox, lookAtTeardown, type Wanted } from './sandbox-look'
 import { listThreads, type SandboxThread } from './sandbox-threads'
-import { destroyed, goesOn, notAttached } from './session-errors'
+import { destroyed, notAttached } from './session-errors'
 import { sessionExecutor } from './session-executor'
 import { withProcess, withThreads } from './session-members'
 import { SessionMeter } from './session-meter'
@@ -48,10 +45,6 @@ export interface SessionApplyOptions extends SubmitOptions {
 
 /** What merged resources were merged from. The session only remembers it. */
 export type MergedFrom = Pick<SandboxState, 'containers' | 'merge'>
-
-export interface SessionDestroyOptions extends SubmitOptions {
-  readonly processes: 'move' | 'kill'
-}
 
 /**
  * One sandbox on this host: what the state says, what the kernel says, and the work that brings the two together. It
@@ -105,7 +98,7 @@ export class SandboxSession {
 
   /** Remembers a process and where it came from. A VMM takes the place of the one before; the dead are forgotten. */
   async remember(pid: number, role: ProcessState['role']): Promise<void> {
-    await this.#save(await withProcess(this.#host, this.#state, pid, role))
+    await this.save(await withProcess(this.#host, this.#state, pid, role))
   }
 
   /** Remembers the kernel's own threads that work for the VMM: they belong where its other threads are. */
@@ -129,7 +122,7 @@ export class SandboxSession {
    * @throws `ERR_VMCG_VM_GONE` for a thread that is not there.
    */
   async rememberThreads(tids: readonly number[]): Promise<void> {
-    await this.#save(await withThreads(this.#host, this.#state, tids))
+    await this.save(await withThreads(this.#host, this.#state, tids))
   }
 
   /**
@@ -145,7 +138,7 @@ export class SandboxSession {
   async rememberFreezer(): Promise<void> {
     const { id } = freezingHierarchy(this.#host, this.#state.takenOver)
     const freezer = { hierarchy: id, path: this.paths.sandbox, knob: FREEZER_STATE, value: 'THAWED' }
-    await this.#save({ managed: [...this.#state.managed, freezer] })
+    await this.save({ managed: [...this.#state.managed, freezer] })
   }
 
   /**
@@ -159,11 +152,11 @@ export class SandboxSession {
   }
 
   async rememberDevices(devices: readonly DeviceUse[]): Promise<void> {
-    await this.#save({ devices })
+    await this.save({ devices })
   }
 
   async plan(wanted: Wanted, hypervisor: Hypervisor | undefined, options: SubmitOptions): Promise<Plan> {
-    const { desired, observed } = await lookAtSandbox(this.#context, wanted, hypervisor, options)
+    const { desired, observed } = await lookAtSandbox(this, wanted, hypervisor, options)
     return planSandbox(desired, observed)
   }
 
@@ -174,7 +167,7 @@ export class SandboxSession {
     hypervisor: Hypervisor | undefined,
     options: SessionApplyOptions,
   ): Promise<Report> {
-    const execute = retryNewborn(this.#executor(), isRealtime)
+    const execute = retryNewborn(this.executor(), isRealtime)
     let claimed: Plan | undefined
     const claimThenExecute: StageExecutor = async (plan, stage, stageOptions) => {
       const hasProgram = stage.operations.some(({ kind }) => kind === 'device-program')
@@ -182,10 +175,10 @@ export class SandboxSession {
       claimed = plan
       if (stage.name === 'placement') await options.seat?.ready()
       const outcomes = await execute(plan, stage, stageOptions)
-      await this.#save({ program: rememberedAfter(this.#state.program, outcomes) })
+      await this.save({ program: rememberedAfter(this.#state.program, outcomes) })
       return outcomes
     }
-    const look = () => lookAtSandbox(this.#context, wanted, hypervisor, options)
+    const look = () => lookAtSandbox(this, wanted, hypervisor, options)
     const identify = identifyIn(this.#host.hierarchies)
     const report = await settle(look, claimThenExecute, { ...options, identify }).catch(async (error) => {
       // What is thrown already says more than that this cannot be ended either; whoever acts next tries again.
@@ -194,7 +187,7 @@ export class SandboxSession {
     })
     const { resources } = wanted
     const managed = managedWithoutLifted(this.#state.managed, { ...this.#state, resources })
-    await this.#save({ ...from, applied: resources, managed })
+    await this.save({ ...from, applied: resources, managed })
     const unasked = hypervisor === undefined ? this.#livingVmm : undefined
     if (unasked === undefined) return report
     const warning = `sandbox ${this.#state.id}: its VMM ${unasked.pid} is not attached, so its threads were not placed`
@@ -206,9 +199,9 @@ export class SandboxSession {
     const { standstill } = this.#state
     if (standstill === null) return
     // Refuses what is not ours; nobody is to leave.
-    await lookAtTeardown(this.#context, {}, 'leave')
+    await lookAtTeardown(this, {}, 'leave')
     await endStandstill(this.#roots, this.#host.hierarchies, standstill)
-    await this.#save({ standstill: null })
+    await this.save({ standstill: null })
   }
 
   /** Writes down what is about to be made and set, so that whoever comes after a crash knows what is ours. */
@@ -216,7 +209,7 @@ export class SandboxSession {
     const claimed = [...new Set([...this.#state.claimed, ...Object.keys(plan.mounts)])]
     const managed = managedWith(this.#state.managed, operationsOf(plan), this.#state)
     const program = rememberedBefore(this.#state.program, stage.operations)
-    await this.#save({ claimed, managed, program })
+    await this.save({ claimed, managed, program })
   }
 
   async threads(
@@ -225,7 +218,7 @@ export class SandboxSession {
   ): Promise<readonly SandboxThread[]> {
     const { applied, merge } = this.#state
     const wanted = { resources: applied ?? {}, devices: null, unsupported: merge.unsupported }
-    return listThreads(await lookAtSandbox(this.#context, wanted, hypervisor, options), this.paths)
+    return listThreads(await lookAtSandbox(this, wanted, hypervisor, options), this.paths)
   }
 
   /** What reads its figures. */
@@ -247,7 +240,7 @@ export class SandboxSession {
 
   /** Every thread that is in one of our own cgroups, in whatever hierarchy. */
   async tids(options: SubmitOptions): Promise<readonly number[]> {
-    const { observed } = await lookAtTeardown(this.#context, options, 'leave')
+    const { observed } = await lookAtTeardown(this, options, 'leave')
     const { sandbox, vcpu } = this.paths
     const own = observed.hierarchies.flatMap(({ cgroups }) => [cgroups[sandbox], cgroups[vcpu]])
     return [...new Set(own.flatMap((cgroup) => cgroup?.tids ?? []))].sort((a, b) => a - b)
@@ -256,73 +249,17 @@ export class SandboxSession {
   /** Every process with a thread in one of our own cgroups. */
   async pids(options: SubmitOptions): Promise<readonly number[]> {
     const { sandbox } = this.paths
-    return idsBelow(this.#roots, this.#claimed, sandbox, 'cgroup.procs', options)
+    return idsBelow(this.#roots, this.claimed, sandbox, 'cgroup.procs', options)
   }
 
-  /** Kills what is in our own cgroups, also what is frozen. */
-  async kill(options: KillCgroupOptions): Promise<void> {
-    // Refuses what is not ours before anybody is killed.
-    await lookAtTeardown(this.#context, options, 'leave')
-    await killCgroup(this.#roots, this.#claimed, this.paths.sandbox, options)
-  }
-
-  /** Gives every thread back to where it came from; the cgroups and their limits stay. */
-  async moveOut(options: SubmitOptions): Promise<DestroyReport> {
-    const report = await this.#drain(() => true, 'refuse', options)
-    await this.#save({ processes: [], threads: [] })
-    return report
-  }
-
-  /** Gives processes, or single threads, back to where they came from, and forgets them. */
-  async release(ids: readonly number[]): Promise<void> {
-    const isMeant = (tid: number, { processes }: Observed) =>
-      ids.includes(tid) ||
-      processes.some(({ pid, threads }) => ids.includes(pid) && threads.some((thread) => thread.tid === tid))
-    await this.#drain(isMeant, 'leave', {})
-    const { processes, threads } = this.#state
-    await this.#save({
-      processes: processes.filter(({ pid }) => !ids.includes(pid)),
-      threads: threads.filter(({ tid }) => !ids.includes(tid)),
-    })
-  }
-
-  /**
-   * Gives back those that this error kept from being put everywhere, and forgets them: else every call after this one
-   * would fail because of them.
-   */
-  async keepOut(ids: readonly number[], error: unknown): Promise<void> {
-    // What is thrown already says more than that somebody cannot be given back either.
-    if (ids.length > 0 && !goesOn(error)) await this.release(ids).catch(() => undefined)
-  }
-
-  async #drain(
-    isMeant: (tid: number, observed: Observed) => boolean,
-    stranded: TeardownOptions['stranded'],
-    options: SubmitOptions,
-  ): Promise<DestroyReport> {
-    const look = async () => {
-      const now = await lookAtTeardown(this.#context, options, stranded)
-      return { ...now, plan: drainOf(now.plan, (tid) => isMeant(tid, now.observed)) }
-    }
-    const identify = identifyIn(this.#host.hierarchies)
-    return drain(look, this.#executor(), { ...options, identify })
-  }
-
-  /** Takes the sandbox's directories and its state away. */
-  async destroy(lock: HeldLock, options: SessionDestroyOptions): Promise<DestroyReport> {
-    const stranded = options.processes === 'kill' ? 'leave' : 'refuse'
-    const look = () => lookAtTeardown(this.#context, options, stranded)
-    if (options.processes === 'kill') {
-      await this.kill({ signal: options.signal })
-    }
-    const identify = identifyIn(this.#host.hierarchies)
-    const report = await drain(look, this.#executor(), { ...options, identify })
+  /** Takes the state away. The cgroups are gone by then. */
+  async removeState(lock: HeldLock): Promise<void> {
     await this.#store.remove(lock)
-    return report
   }
 
-  #executor(): StageExecutor {
-    const remember = (standstill: Standstill | null) => this.#save({ standstill })
+  /** What writes for it. */
+  executor(): StageExecutor {
+    const remember = (standstill: Standstill | null) => this.save({ standstill })
     return sessionExecutor({
       host: this.#host,
       roots: this.#roots,
@@ -342,15 +279,13 @@ export class SandboxSession {
     return this.#state.processes.find((process) => process.role === 'vmm' && isSameProcess(process))
   }
 
-  get #claimed() {
+  /** The hierarchies that it has directories in, or was about to make some in. */
+  get claimed(): readonly Hierarchy[] {
     return this.#host.hierarchies.filter(({ id }) => this.#state.claimed.includes(id))
   }
 
-  get #context() {
-    return { host: this.#host, roots: this.#roots, state: this.#state }
-  }
-
-  async #save(changes: Partial<SandboxState>): Promise<void> {
+  /** Remembers these changes, on disk first. */
+  async save(changes: Partial<SandboxState>): Promise<void> {
     const state = { ...this.#state, ...changes }
     if (isDeepStrictEqual(state, this.#state)) return
     await this.#store.write(state)

@@ -1,28 +1,22 @@
 import { inspect } from 'node:util'
 import { checkActOptions, checkOpenOptions } from './checked-options'
 import type { DestroyReport } from './engine/drain'
-import type { Seat } from './engine/rendezvous'
 import type { Report } from './engine/report'
-import { together } from './engine/together'
 import type { VmProcess } from './engine/vm-process'
-import { isSameProcess } from './host/origins'
 import { sandboxHierarchies } from './host/sandbox-hierarchies'
 import { sandboxHost } from './host/sandbox-host'
 import type { StatsGroup } from './host/stats-groups'
-import { checkHypervisor, type Hypervisor } from './hypervisor/hypervisor'
-import { checkLaunch, type LaunchOptions } from './launch-options'
-import { badArgument, checkList, checkText } from './model/argument'
-import { type ContainerConfig, type ContainerResources, containerResources } from './model/container'
-import { mergeContainerResources } from './model/merge'
+import type { Hypervisor } from './hypervisor/hypervisor'
+import type { LaunchOptions } from './launch-options'
+import { ManagedVm } from './managed-vm'
+import { badArgument, checkList } from './model/argument'
+import type { ContainerConfig } from './model/container'
 import { checkParentPath } from './model/parent-path'
 import { checkSandboxId } from './model/sandbox-id'
-import { unappliedFields } from './model/unapplied'
-import { checkPlan } from './plan/checked-plan'
 import { sandboxPaths } from './plan/desired'
 import type { Plan } from './plan/operations'
-import { type AppliedSandbox, appliedSandboxes, signalForMany } from './sandbox-all'
+import { type AppliedSandbox, applyTogether } from './sandbox-all'
 import { type ListedSandbox, type ListOptions, listSandboxes, type UnreadableState } from './sandbox-list'
-import type { Wanted } from './sandbox-look'
 import type {
   ActOptions,
   ApplyOptions,
@@ -32,7 +26,6 @@ import type {
   LoadOptions,
   SandboxOptions,
 } from './sandbox-options'
-import type { MergedFrom, SessionApplyOptions } from './sandbox-session'
 import {
   checkStatsOptions,
   type ReadSandbox,
@@ -43,10 +36,7 @@ import {
 } from './sandbox-stats'
 import type { SandboxThread } from './sandbox-threads'
 import { sandboxTree } from './sandbox-tree'
-import { setFrozen } from './session-freezer'
-import { SessionGate } from './session-gate'
-import { launchVmm, refuseRunning } from './session-launch'
-import type { MergeState } from './state/state-file'
+import { kill } from './session-leaving'
 
 const DEFAULT_PARENT = '/kata'
 
@@ -61,14 +51,10 @@ const DEFAULT_PARENT = '/kata'
  * with `signal.reason` after an abort.
  */
 export class Sandbox {
-  readonly #gate: SessionGate
-  readonly #merge: MergeState
-  readonly #containers = new Map<string, ContainerResources>()
-  #hypervisor: { readonly hypervisor: Hypervisor; readonly isOwn: boolean } | undefined
+  readonly #vm: ManagedVm
 
-  private constructor(gate: SessionGate, merge: MergeState) {
-    this.#gate = gate
-    this.#merge = merge
+  private constructor(vm: ManagedVm) {
+    this.#vm = vm
   }
 
   /**
@@ -85,13 +71,8 @@ export class Sandbox {
     const parent = checkParentPath(options.parent ?? DEFAULT_PARENT)
     const { host, tagAttribute } = await usableHost({ parent, id })
     sandboxHierarchies(host, { resources: {}, managed: [], devices: null })
-    return SessionGate.open(host, { parent, id, hasLeaf: true, tagAttribute }, options, async (gate) => {
-      const { unlimited = 'ignore', memoryOverheadBytes = null, unsupported = 'error' } = options
-      const sandbox = new Sandbox(gate, { unlimited, memoryOverheadBytes, unsupported })
-      for (const container of options.containers ?? []) sandbox.setContainer(container)
-      await gate.session.plan(sandbox.#merged(), undefined, options)
-      return sandbox
-    })
+    const key = { parent, id, hasLeaf: true, tagAttribute }
+    return ManagedVm.open(host, key, options, options.containers ?? [], (vm) => new Sandbox(vm))
   }
 
   /**
@@ -107,16 +88,7 @@ export class Sandbox {
     const parent = checkParentPath(options.parent ?? DEFAULT_PARENT)
     const key = { parent, id: checkSandboxId(id), hasLeaf: true }
     const { host } = await usableHost(key)
-    return SessionGate.open(host, key, { ...options, mustExist: true }, async (gate) => {
-      const { merge, containers } = gate.session.state
-      const { unlimited = merge.unlimited, memoryOverheadBytes = merge.memoryOverheadBytes } = options
-      const { unsupported = merge.unsupported } = options
-      const sandbox = new Sandbox(gate, { unlimited, memoryOverheadBytes, unsupported })
-      for (const { id: name, resources } of containers) {
-        sandbox.setContainer({ id: name, spec: resources === null ? {} : { linux: { resources } } })
-      }
-      return sandbox
-    })
+    return ManagedVm.open(host, key, { ...options, mustExist: true }, undefined, (vm) => new Sandbox(vm))
   }
 
   /**
@@ -146,10 +118,7 @@ export class Sandbox {
   ): Promise<readonly AppliedSandbox[]> {
     checkActOptions(options)
     Sandbox.#checkAll(sandboxes)
-    options.signal?.throwIfAborted()
-    const signal = signalForMany(options.signal)
-    const ended = await together(new Set(sandboxes), (sandbox, seat) => sandbox.#apply({ signal }, seat))
-    return appliedSandboxes(sandboxes, ended, signal)
+    return applyTogether(sandboxes, options, (sandbox, its, seat) => sandbox.#vm.apply(its, seat))
   }
 
   /**
@@ -177,17 +146,17 @@ export class Sandbox {
   static #checkAll(sandboxes: readonly Sandbox[]): void {
     checkList('sandboxes', sandboxes)
     for (const [index, sandbox] of sandboxes.entries()) {
-      if (!(#gate in Object(sandbox))) throw badArgument(`sandboxes[${index}]`, 'a Sandbox', sandbox)
+      if (!(#vm in Object(sandbox))) throw badArgument(`sandboxes[${index}]`, 'a Sandbox', sandbox)
     }
   }
 
   get id(): string {
-    return this.#gate.session.state.id
+    return this.#vm.gate.session.state.id
   }
 
   /** Paths below the mount point of each hierarchy. */
   get paths(): { readonly parent: string; readonly sandbox: string; readonly vcpu: string } {
-    return this.#gate.session.paths
+    return this.#vm.gate.session.paths
   }
 
   /**
@@ -196,20 +165,12 @@ export class Sandbox {
    * @throws `ERR_VMCG_INVALID_SPEC` naming the container and the JSON path.
    */
   setContainer(container: ContainerConfig): void {
-    this.#gate.refuseClosed()
-    const read = containerResources(container)
-    if (read.warning !== undefined) this.#warn(read.warning, read.id)
-    const unapplied = unappliedFields(read.resources, this.#merge.memoryOverheadBytes !== null)
-    if (unapplied.length > 0)
-      this.#warn(`not applied by this version of vmcg: ${unapplied.join(', ')}`, read.id)
-    this.#containers.set(read.id, read)
+    this.#vm.setContainer(container)
   }
 
   /** Forgets a container; unknown ids are ignored. In memory only: `apply()` lifts or lowers what it asked for. */
   removeContainer(id: string): void {
-    this.#gate.refuseClosed()
-    checkText("a container's id", id)
-    this.#containers.delete(id)
+    this.#vm.removeContainer(id)
   }
 
   /**
@@ -220,17 +181,12 @@ export class Sandbox {
    * @throws `ERR_VMCG_VM_GONE` when the VMM has ended.
    */
   attach(hypervisor: Hypervisor, options: AttachOptions = {}): Promise<void> {
-    return this.#gate.act(options, async () => {
-      checkHypervisor(hypervisor)
-      await this.#gate.session.remember(hypervisor.pid(), 'vmm')
-      await this.#gate.session.rememberKernelThreads(options)
-      await this.#take(hypervisor, options.own)
-    })
+    return this.#vm.attach(hypervisor, options)
   }
 
   /** What is attached: after the launch of a QEMU its `QemuHypervisor`, for commands of your own. */
   get hypervisor(): Hypervisor | undefined {
-    return this.#hypervisor?.hypervisor
+    return this.#vm.hypervisor
   }
 
   /**
@@ -248,18 +204,7 @@ export class Sandbox {
    *   with its own words when it ends by itself, and `ERR_VMCG_QMP_…`.
    */
   async launch(file: string, args: readonly string[] = [], options: LaunchOptions = {}): Promise<VmProcess> {
-    const process = await this.#gate.act(options, async () => {
-      const launch = checkLaunch(file, args, options)
-      refuseRunning(this.#gate.session)
-      await this.#take(undefined)
-      await this.#applyContainers(options)
-      return launchVmm(this.#gate.session, launch, {
-        attach: (hypervisor) => this.#take(hypervisor),
-        place: async () => this.#settleApplied({ signal: options.signal }),
-      })
-    })
-    process.dropUnread()
-    return process
+    return this.#vm.launch(file, args, options)
   }
 
   /**
@@ -269,23 +214,12 @@ export class Sandbox {
    * @throws `ERR_VMCG_VM_GONE` when there is no such process; what `refresh()` throws.
    */
   add(pid: number, options: ActOptions = {}): Promise<Report | undefined> {
-    return this.#gate.act(options, async () => {
-      const { session } = this.#gate
-      const isKnown = session.state.processes.some((known) => known.pid === pid && isSameProcess(known))
-      await session.remember(pid, 'helper')
-      if (session.state.applied === null) return undefined
-      return this.#settleApplied(options).catch(async (error) => {
-        await session.keepOut(isKnown ? [] : [pid], error)
-        throw error
-      })
-    })
+    return this.#vm.add(pid, options)
   }
 
   /** What `apply()` would do now. Writes nothing. @throws what planning throws, as `apply()` */
   plan(options: ActOptions = {}): Promise<Plan> {
-    return this.#gate.look(options, () =>
-      this.#gate.session.plan(this.#merged(), this.#hypervisor?.hypervisor, options),
-    )
+    return this.#vm.plan(options)
   }
 
   /**
@@ -302,14 +236,7 @@ export class Sandbox {
    *   `ERR_VMCG_TIMEOUT` for what it is busy with beyond `writeTimeoutMs`.
    */
   apply(options: ApplyOptions = {}): Promise<Report> {
-    return this.#apply(options)
-  }
-
-  #apply(options: ApplyOptions, seat?: Seat): Promise<Report> {
-    return this.#gate.act(options, async () => {
-      if (options.plan !== undefined) checkPlan(options.plan)
-      return this.#applyContainers({ ...options, seat })
-    })
+    return this.#vm.apply(options)
   }
 
   /**
@@ -319,10 +246,7 @@ export class Sandbox {
    * @throws as `apply()`; `ERR_VMCG_NOT_ATTACHED` while the sandbox holds a VMM that this object cannot ask.
    */
   refresh(options: ActOptions = {}): Promise<Report> {
-    return this.#gate.act(options, () => {
-      if (this.#hypervisor === undefined) this.#gate.session.refuseUnasked()
-      return this.#settleApplied(options)
-    })
+    return this.#vm.refresh(options)
   }
 
   /**
@@ -334,7 +258,7 @@ export class Sandbox {
   async stats<Group extends StatsGroup = StatsGroup>(
     options: StatsOptions<Group> = {},
   ): Promise<StatsOf<Group>> {
-    this.#gate.refuseClosed()
+    this.#vm.gate.refuseClosed()
     checkStatsOptions(options)
     const [read] = await readSandboxes([this.#statsSubject], options)
     if (read?.stats === undefined) throw read?.error
@@ -343,9 +267,9 @@ export class Sandbox {
 
   /** Every thread of the VMM and its helpers, with its role and where it is. */
   async threads(options: ActOptions = {}): Promise<readonly SandboxThread[]> {
-    this.#gate.refuseClosed()
+    this.#vm.gate.refuseClosed()
     checkActOptions(options)
-    return this.#gate.session.threads(this.#hypervisor?.hypervisor, options)
+    return this.#vm.threads(options)
   }
 
   /**
@@ -356,23 +280,12 @@ export class Sandbox {
    *   does not stop, which runs on then; on v1, the first time, what `refresh()` throws.
    */
   freeze(options: ActOptions = {}): Promise<void> {
-    return this.#gate.act(options, async () => {
-      const { session } = this.#gate
-      if (session.state.applied !== null && !session.isFreezable) {
-        if (this.#hypervisor === undefined) session.refuseUnasked()
-        await session.rememberFreezer()
-        await this.#settleApplied(options)
-      }
-      await setFrozen(session, true, options)
-    })
+    return this.#vm.freeze(options)
   }
 
   /** Lets everybody go on; does no harm where nobody was frozen. @throws as `freeze()` */
   thaw(options: ActOptions = {}): Promise<void> {
-    return this.#gate.act(options, async () => {
-      const { session } = this.#gate
-      if (session.isFreezable) await setFrozen(session, false, options)
-    })
+    return this.#vm.thaw(options)
   }
 
   /**
@@ -383,7 +296,7 @@ export class Sandbox {
    * @throws `ERR_VMCG_BUSY` when this very process is inside, and for what does not end.
    */
   kill(options: KillOptions = {}): Promise<void> {
-    return this.#gate.act(options, () => this.#gate.session.kill(options))
+    return this.#vm.gate.act(options, () => kill(this.#vm.gate.session, options))
   }
 
   /**
@@ -394,14 +307,12 @@ export class Sandbox {
    *   processes, for those of which nobody knows where they were; `ERR_VMCG_FOREIGN_CGROUP`.
    */
   destroy(options: DestroyOptions = {}): Promise<DestroyReport> {
-    return this.#gate.destroy(options)
+    return this.#vm.gate.destroy(options)
   }
 
   /** Releases descriptors and the hypervisor's connection. The limits stay in force, and the state stays on disk. */
   close(): Promise<void> {
-    return this.#gate.close(async () => {
-      if (this.#hypervisor?.isOwn === true) await this.#hypervisor.hypervisor.close()
-    })
+    return this.#vm.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -409,63 +320,18 @@ export class Sandbox {
   }
 
   [inspect.custom](): string {
-    return sandboxTree(this.#gate.session.state, this.paths, this.#gate.isOpen)
+    return sandboxTree(this.#vm.gate.session.state, this.paths, this.#vm.gate.isOpen)
   }
 
   get #statsSubject(): StatsSubject {
     return {
       sandbox: this,
-      log: this.#gate.log,
+      log: this.#vm.gate.log,
       meter: () => {
-        this.#gate.refuseClosed()
-        return this.#gate.session.meter
+        this.#vm.gate.refuseClosed()
+        return this.#vm.gate.session.meter
       },
     }
-  }
-
-  /** Asks this one from now on, and nobody where it is undefined. */
-  async #take(hypervisor: Hypervisor | undefined, isOwn = true): Promise<void> {
-    const before = this.#hypervisor
-    this.#hypervisor = hypervisor === undefined ? undefined : { hypervisor, isOwn }
-    if (before?.isOwn === true && before.hypervisor !== hypervisor) await before.hypervisor.close()
-  }
-
-  #applyContainers({ plan, signal, seat }: SessionApplyOptions): Promise<Report> {
-    const containers = [...this.#containers.values()].map(({ id, resources }) => ({
-      id,
-      resources: resources ?? null,
-    }))
-    return this.#settle(this.#merged(), { containers, merge: this.#merge }, { plan, signal, seat })
-  }
-
-  #merged(): Wanted {
-    const containers = [...this.#containers.values()]
-    const { unlimited, memoryOverheadBytes } = this.#merge
-    const { devices: _devices, ...resources } = mergeContainerResources(containers, {
-      unlimited,
-      memoryOverheadBytes: memoryOverheadBytes ?? undefined,
-    })
-    return { resources, devices: null, unsupported: this.#merge.unsupported }
-  }
-
-  async #settleApplied(options: ActOptions): Promise<Report> {
-    const { applied, containers, merge } = this.#gate.session.state
-    const wanted = { resources: applied ?? {}, devices: null, unsupported: merge.unsupported }
-    return this.#settle(wanted, { containers, merge }, options)
-  }
-
-  async #settle(wanted: Wanted, from: MergedFrom, options: SessionApplyOptions): Promise<Report> {
-    const hypervisor = this.#hypervisor?.hypervisor
-    // A plan that was made before would not fit any more.
-    if (options.plan === undefined) await this.#gate.session.rememberNewKernelThreads(options)
-    return this.#gate.reported(await this.#gate.session.apply(wanted, from, hypervisor, options))
-  }
-
-  #warn(text: string, container: string): void {
-    this.#gate.log.warn(
-      { sandbox: this.id, container },
-      `sandbox ${this.id}, container ${container}: ${text}`,
-    )
   }
 }
 

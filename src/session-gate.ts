@@ -7,6 +7,7 @@ import { defaultLogger, type Logger } from './log'
 import { short } from './model/quote'
 import type { ActOptions, DestroyOptions } from './sandbox-options'
 import { SandboxSession } from './sandbox-session'
+import { destroy } from './session-leaving'
 import type { HeldLock } from './state/lock'
 import { type FreshState, SandboxStore } from './state/sandbox-store'
 import { SerialQueue } from './state/serial-queue'
@@ -130,7 +131,7 @@ export class SessionGate {
       }
       await this.session.reload()
       await this.session.endStandstill()
-      const report = await this.session.destroy(lock, { processes, signal })
+      const report = await destroy(this.session, lock, { processes, signal })
       this.log.info(report, 'destroyed')
       return report
     })

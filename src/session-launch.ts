@@ -11,6 +11,7 @@ import { isStopped, monitorArguments, openMonitor, type QemuMonitor } from './hy
 import type { CheckedLaunch } from './launch-options'
 import type { SandboxSession } from './sandbox-session'
 import { alreadyRunning, isFrozen } from './session-errors'
+import { release } from './session-leaving'
 
 /** What a launch needs of the sandbox's object. */
 export interface LaunchHooks {
@@ -127,7 +128,7 @@ async function orNothing(
     await started.exited
     for (const stream of [started.stdout, started.stderr]) stream?.destroy()
     // What is thrown already says more than that the state cannot be written either.
-    await session.release([started.pid]).catch(() => undefined)
+    await release(session, [started.pid]).catch(() => undefined)
     throw error
   }
 }
