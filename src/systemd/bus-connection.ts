@@ -105,11 +105,12 @@ export class BusConnection {
   /**
    * Calls a method and awaits its answer.
    *
-   * @returns The values of the answer: `t` and `x` as bigint, `ay` as Buffer, a variant as its value.
+   * @returns The value of the answer, a list when it has several: `t` and `x` as bigint, `ay` as Buffer, a variant as its
+   *   value.
    * @throws BusReplyError when it is refused; SystemdError `ERR_VMCG_DBUS_CLOSED` when the connection ends first, with
    *   nothing known of what became of the call. As {@link TimeLimit.within}.
    */
-  async call(call: BusCall, limit: TimeLimit): Promise<readonly unknown[]> {
+  async call(call: BusCall, limit: TimeLimit): Promise<unknown> {
     const what = call.about === undefined ? call.member : `${call.member} of ${call.about}`
     if (this.#failure !== undefined) throw this.#failure
     // Ended in any case: dbus-native would remember a call that is never answered for as long as the connection lives.
@@ -143,7 +144,7 @@ export class BusConnection {
     this.#fail(closedError(this.address, 'it was closed on this side'))
   }
 
-  #invoke({ destination, path, interface: of, member, signature, args }: BusCall, signal: AbortSignal) {
+  async #invoke({ destination, path, interface: of, member, signature, args }: BusCall, signal: AbortSignal) {
     const message: Message = {
       path,
       interface: of,
@@ -151,13 +152,12 @@ export class BusConnection {
       ...(this.address.isPeer ? {} : { destination }),
       ...(signature === undefined ? {} : { signature, body: [...(args ?? [])] }),
     }
-    return new Promise<readonly unknown[]>((resolve, reject) => {
-      this.#bus.invoke(message, { signal }, (error, ...values: unknown[]) => {
-        if (error === null) resolve(values)
-        // It tells its own calls of the end before it tells us.
-        else reject(Reflect.get(error, 'code') === 'ECONNCLOSED' ? (this.#failure ?? this.#hungUp()) : error)
-      })
-    })
+    try {
+      return await this.#bus.invoke<unknown>(message, { signal })
+    } catch (error) {
+      // dbus-native tells its own calls of the end before it tells us.
+      throw Reflect.get(Object(error), 'code') === 'ECONNCLOSED' ? (this.#failure ?? this.#hungUp()) : error
+    }
   }
 
   #receive({ type, sender, path, interface: of, member, body }: Message): void {

@@ -29,6 +29,14 @@ export function hasCode(error: unknown, code: string): error is SystemdError {
   return error instanceof SystemdError && error.code === code
 }
 
+/**
+ * True for what passes by itself, and has done nothing: a limit of the bus or of systemd, and a systemd that is off the
+ * bus for a moment, as in a daemon-reexec.
+ */
+export function isPassing(error: unknown): error is SystemdError {
+  return hasCode(error, 'ERR_VMCG_DBUS_LIMIT') || hasCode(error, 'ERR_VMCG_SYSTEMD_MISSING')
+}
+
 /** True for an error reply of this name. */
 export function isReply(error: unknown, ...dbusNames: readonly string[]): error is BusReplyError {
   return error instanceof BusReplyError && dbusNames.includes(error.dbusName)
@@ -141,6 +149,9 @@ const MEANINGS: Readonly<Record<string, readonly string[]>> = {
   ERR_VMCG_SYSTEMD_MISSING: [
     'org.freedesktop.DBus.Error.NameHasNoOwner',
     'org.freedesktop.DBus.Error.ServiceUnknown',
+    // The bus tries to start it, which is not how systemd is started.
+    'org.freedesktop.DBus.Error.Spawn.ChildExited',
+    'org.freedesktop.DBus.Error.Spawn.ExecFailed',
     'org.freedesktop.DBus.Error.Spawn.ServiceNotFound',
   ],
   // systemd left the bus before it answered, as it does for a moment in a daemon-reexec.

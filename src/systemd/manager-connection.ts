@@ -80,7 +80,7 @@ export class ManagerConnection {
       await this.bus.call({ ...BUS, member: 'AddMatch', signature: 's', args: [rule] }, limit)
     }
     const call = { ...BUS, member: 'GetNameOwner', signature: 's', args: [MANAGER.destination] }
-    const [owner] = await this.bus.call({ ...call, about: MANAGER.destination }, limit)
+    const owner = await this.bus.call({ ...call, about: MANAGER.destination }, limit)
     this.#owner ??= String(owner)
   }
 

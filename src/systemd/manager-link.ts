@@ -1,13 +1,13 @@
-import type { SystemdError } from '../errors'
 import type { BusAddress } from './bus-address'
 import { hasCode } from './bus-errors'
 import { ManagerConnection } from './manager-connection'
 import { TimeLimit } from './time-limit'
+import { pauseBefore, TRIES } from './tries'
 
 /** How long a connection may take to come about, whoever waits for it. */
 const CONNECT_MS = 10_000
-const TRIES = 3
-const FIRST_PAUSE_MS = 100
+const ALWAYS_PASSING = ['ERR_VMCG_DBUS_LIMIT', 'ERR_VMCG_DBUS_CLOSED']
+const PASSING_ONCE_THERE = ['ERR_VMCG_DBUS_NO_SOCKET', 'ERR_VMCG_DBUS_REFUSED', 'ERR_VMCG_SYSTEMD_MISSING']
 
 /** One for each list of addresses: connections are shared by all that use them in this process. */
 const links = new Map<string, ManagerLink>()
@@ -37,7 +37,7 @@ export class ManagerLink {
     return link
   }
 
-  /** Errors as {@link ManagerConnection.connect}; what may pass is tried three times. */
+  /** Errors as {@link ManagerConnection.connect}; what may pass is tried again. */
   connection(limit: TimeLimit): Promise<ManagerConnection> {
     this.#connecting ??= this.#connect()
     return limit.within(this.#connecting, 'the greeting of systemd')
@@ -81,17 +81,14 @@ export class ManagerLink {
         return await ManagerConnection.connect(this.addresses, limit)
       } catch (error) {
         if (attempt === TRIES || this.#users === 0 || !this.#mayPass(error)) throw error
-        await limit.pause(FIRST_PAUSE_MS * 2 ** (attempt - 1), 'the greeting of systemd')
+        await pauseBefore(attempt + 1, limit, 'the greeting of systemd')
       }
     }
   }
 
-  /** A bus that has been there comes back: it is restarted. */
-  #mayPass(error: unknown): error is SystemdError {
-    if (hasCode(error, 'ERR_VMCG_DBUS_LIMIT') || hasCode(error, 'ERR_VMCG_DBUS_CLOSED')) return true
-    return (
-      this.#hasBeenThere &&
-      (hasCode(error, 'ERR_VMCG_DBUS_NO_SOCKET') || hasCode(error, 'ERR_VMCG_DBUS_REFUSED'))
-    )
+  /** What has been there comes back: a bus is restarted, and systemd leaves it for a moment in a daemon-reexec. */
+  #mayPass(error: unknown): boolean {
+    const codes = this.#hasBeenThere ? [...ALWAYS_PASSING, ...PASSING_ONCE_THERE] : ALWAYS_PASSING
+    return codes.some((code) => hasCode(error, code))
   }
 }

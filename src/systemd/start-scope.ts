@@ -1,11 +1,12 @@
 import type { ProcCgroup } from '../host/proc-cgroup'
-import { hasCode, isReply } from './bus-errors'
+import { hasCode, isPassing, isReply } from './bus-errors'
 import { MANAGER } from './manager-connection'
 import type { ManagerLink } from './manager-link'
 import { cgroupsOfUnit } from './scope-cgroups'
 import { type ScopeRequest, scopeProperties } from './scope-properties'
 import { isOver, resetFailed } from './stop-unit'
 import { TimeLimit } from './time-limit'
+import { pauseBefore, TRIES } from './tries'
 import { foreignUnitError, notInsideError, processGoneError, UnitJobError } from './unit-errors'
 import { askAgain, lookAtUnit, runJob } from './unit-job'
 import { readUnit, readUnitProcesses, type UnitState } from './unit-state'
@@ -21,8 +22,6 @@ export interface StartedScope {
   readonly cgroups: readonly ProcCgroup[]
 }
 
-const TRIES = 3
-const FIRST_PAUSE_MS = 100
 /** For taking back what was begun, after the time of the operation itself is over. */
 const CLEAN_UP_MS = 2_000
 
@@ -54,22 +53,26 @@ async function tryToStart(
   const { unit } = request
   for (let attempt = 1; ; attempt += 1) {
     checkAlive(request, procRoot)
-    const result = await askToStart(link, request, limit, procRoot)
+    const isLast = attempt === TRIES
+    const result = await askToStart(link, request, limit, procRoot).catch((error: unknown) => {
+      if (!isLast && isPassing(error)) return 'passing'
+      throw error
+    })
     if (result === 'done' || result === 'exists') {
       const state = await lookAtUnit(link, unit, limit)
       const isThere = result === 'done' || (state && (await takeUp(link, request, state, limit, procRoot)))
       if (isThere) return started(request, state, procRoot)
     }
-    if (attempt === TRIES || !['busy', 'exists', 'lost'].includes(result)) {
+    if (isLast || !['passing', 'exists', 'lost'].includes(result)) {
       await resetFailed(link, unit, limit)
       checkAlive(request, procRoot)
       throw new UnitJobError('start', unit, result)
     }
-    await limit.pause(FIRST_PAUSE_MS * 2 ** (attempt - 1), `the start of ${unit}`)
+    await pauseBefore(attempt + 1, limit, `the start of ${unit}`)
   }
 }
 
-/** @returns The job's result, `'exists'` when there is such a unit, `'busy'` when systemd is at a limit of its own. */
+/** @returns The job's result, or `'exists'` when there is such a unit. */
 async function askToStart(
   link: ManagerLink,
   request: ScopeRequest,
@@ -89,7 +92,6 @@ async function askToStart(
     return await runJob(link, { kind: 'start', unit, call }, limit)
   } catch (error) {
     if (isReply(error, 'org.freedesktop.systemd1.UnitExists')) return 'exists'
-    if (hasCode(error, 'ERR_VMCG_DBUS_LIMIT')) return 'busy'
     // What systemd says of a process that is no more is not always that.
     if (hasCode(error, 'ERR_VMCG_DBUS_CALL')) checkAlive(request, procRoot, error)
     throw error

@@ -1,13 +1,11 @@
-import { hasCode, isReply } from './bus-errors'
+import { hasCode, isPassing, isReply } from './bus-errors'
 import { MANAGER } from './manager-connection'
 import type { ManagerLink } from './manager-link'
 import type { TimeLimit } from './time-limit'
+import { pauseBefore, TRIES } from './tries'
 import { UnitJobError } from './unit-errors'
 import { lookAtUnit, runJob } from './unit-job'
 import type { UnitState } from './unit-state'
-
-/** A connection that is lost right after the request was sent is no reason to give up. */
-const TRIES = 3
 
 /** See SystemdUnits.stop. */
 export async function stopUnit(
@@ -23,12 +21,17 @@ export async function stopUnit(
       await resetFailed(link, unit, limit)
       return attempt > 1
     }
-    const result = await askToStop(link, unit, limit)
+    const isLast = attempt === TRIES
+    const result = await askToStop(link, unit, limit).catch((error: unknown) => {
+      if (!isLast && isPassing(error)) return 'passing'
+      throw error
+    })
     if (result === 'done') {
       await resetFailed(link, unit, limit)
       return true
     }
-    if (result !== 'lost' || attempt === TRIES) throw new UnitJobError('stop', unit, result)
+    if (isLast || !['passing', 'lost'].includes(result)) throw new UnitJobError('stop', unit, result)
+    await pauseBefore(attempt + 1, limit, `the stop of ${unit}`)
   }
 }
 

@@ -84,10 +84,9 @@ export class SystemdUnits {
       args: [MANAGER.interface, 'Version'],
       about: 'the version of systemd',
     }
-    return this.#within(options, async (limit) => {
-      const [version] = await askAgain(this.#link, limit, ({ bus }) => bus.call(call, limit))
-      return String(version)
-    })
+    return this.#within(options, async (limit) =>
+      String(await askAgain(this.#link, limit, ({ bus }) => bus.call(call, limit))),
+    )
   }
 
   /** What systemd says of a unit; undefined when it knows none of that name. */

@@ -10,7 +10,7 @@ export class UnitJobError extends SystemdError {
   readonly unit: string
   /**
    * systemd's word for it: `'canceled'`, `'timeout'`, `'failed'`, `'dependency'`, ...;
-   * `'lost'` when nothing is left of it, `'busy'` and `'exists'` when it did not even begin.
+   * `'lost'` when nothing is left of it, `'exists'` when it did not even begin.
    */
   readonly result: string
 
@@ -39,7 +39,6 @@ const RESULTS: Readonly<Record<string, string>> = {
   failed: 'it failed',
   dependency: 'a unit that it needs failed, such as its slice',
   skipped: 'its job did not apply to it any more',
-  busy: 'it is at a limit of its own',
   exists: 'a unit of that name is still ending',
   lost: 'its job has left no trace',
 }

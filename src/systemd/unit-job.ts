@@ -1,8 +1,9 @@
 import type { BusCall } from './bus-connection'
-import { hasCode } from './bus-errors'
+import { hasCode, isPassing } from './bus-errors'
 import type { EndedJob, ManagerConnection } from './manager-connection'
 import type { ManagerLink } from './manager-link'
 import type { TimeLimit } from './time-limit'
+import { pauseBefore, TRIES } from './tries'
 import { type JobKind, jobTimeoutError } from './unit-errors'
 import { readUnit, type UnitState } from './unit-state'
 
@@ -18,8 +19,6 @@ export interface JobRequest {
  * moment, and what it says then is lost.
  */
 const LOOK_EVERY_MS = 2_000
-const TRIES = 3
-const FIRST_PAUSE_MS = 100
 
 /**
  * Asks for a job and awaits its end.
@@ -36,8 +35,7 @@ export async function runJob(link: ManagerLink, request: JobRequest, limit: Time
   const ended = new EndedJobs(manager, unit)
   let job: string | undefined
   try {
-    const [path] = await manager.bus.call(call, limit)
-    job = String(path)
+    job = String(await manager.bus.call(call, limit))
     return await endOf(job, ended, manager, request, limit)
   } catch (error) {
     if (job !== undefined && limit.isOverdue) throw jobTimeoutError(kind, unit, limit.timeoutMs)
@@ -91,7 +89,7 @@ export function lookAtUnit(
   return askAgain(link, limit, ({ bus }) => readUnit(bus, unit, limit))
 }
 
-/** For questions, which change nothing: asked again when the connection is lost, three times in all. */
+/** For questions, which change nothing: asked again when the connection is lost, or systemd cannot answer for the moment. */
 export async function askAgain<T>(
   link: ManagerLink,
   limit: TimeLimit,
@@ -101,8 +99,9 @@ export async function askAgain<T>(
     try {
       return await ask(await link.connection(limit))
     } catch (error) {
-      if (attempt === TRIES || !hasCode(error, 'ERR_VMCG_DBUS_CLOSED')) throw error
-      await limit.pause(FIRST_PAUSE_MS * 2 ** (attempt - 1), 'systemd')
+      const mayPass = hasCode(error, 'ERR_VMCG_DBUS_CLOSED') || isPassing(error)
+      if (attempt === TRIES || !mayPass) throw error
+      await pauseBefore(attempt + 1, limit, 'systemd')
     }
   }
 }

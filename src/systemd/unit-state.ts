@@ -43,7 +43,7 @@ export async function readUnit(
 ): Promise<UnitState | undefined> {
   try {
     const call = { ...MANAGER, member: 'GetUnit', signature: 's', args: [unit], about: unit }
-    const [path] = await bus.call(call, limit)
+    const path = await bus.call(call, limit)
     return await readProperties(bus, unit, String(path), limit)
   } catch (error) {
     if (isReply(error, ...UNKNOWN)) return undefined
@@ -57,8 +57,8 @@ async function readProperties(
   path: string,
   limit: TimeLimit,
 ): Promise<UnitState | undefined> {
-  const read = async (of: string, name: string): Promise<unknown> => {
-    const [value] = await bus.call(
+  const read = (of: string, name: string): Promise<unknown> => {
+    return bus.call(
       {
         destination: MANAGER.destination,
         path,
@@ -70,7 +70,6 @@ async function readProperties(
       },
       limit,
     )
-    return value
   }
   const suffix = unit.slice(unit.lastIndexOf('.') + 1)
   const cgroups = CGROUP_INTERFACES[suffix]
@@ -113,8 +112,8 @@ export async function readUnitProcesses(
   limit: TimeLimit,
 ): Promise<readonly { readonly pid: number; readonly command: string }[]> {
   const call = { ...MANAGER, member: 'GetUnitProcesses', signature: 's', args: [unit], about: unit }
-  const [processes] = await bus.call(call, limit).catch((error: unknown) => {
-    if (isReply(error, ...UNKNOWN)) return []
+  const processes = await bus.call(call, limit).catch((error: unknown) => {
+    if (isReply(error, ...UNKNOWN)) return undefined
     throw error
   })
   if (!Array.isArray(processes)) return []
