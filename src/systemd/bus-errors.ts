@@ -82,15 +82,18 @@ export function noSocketError(addresses: readonly BusAddress[]): SystemdError {
 interface SystemError {
   readonly code?: unknown
   readonly errno?: unknown
+  readonly syscall?: unknown
   readonly message: string
 }
 
 /** What ended a connection before it was of use. The kernel's own name is the code where we have none. */
 export function connectError(address: BusAddress, cause: SystemError): SystemdError {
   const socket = shown(address)
-  const errno = typeof cause.errno === 'number' ? cause.errno : undefined
-  const details = { path: socket, errno, syscall: errno === undefined ? undefined : 'connect', cause }
-  switch (cause.code) {
+  const { code, errno, syscall } = cause
+  if (typeof code !== 'string' || typeof errno !== 'number') return notLetInError(socket, cause)
+  if (syscall !== 'connect') return closedError(address, cause.message, cause)
+  const details = { path: socket, errno, syscall, cause }
+  switch (code) {
     case 'ENOENT':
       return noSocketError([address])
     case 'ECONNREFUSED':
@@ -103,26 +106,22 @@ export function connectError(address: BusAddress, cause: SystemError): SystemdEr
         ...details,
         hint: 'the bus does not keep up: try again later, and with fewer at a time',
       })
-    case 'EPROTO':
-      return new SystemdError('ERR_VMCG_DBUS_CLOSED', `the peer of ${socket} does not speak D-Bus`, {
-        ...details,
-        hint: 'is this the socket of a bus? see DBUS_SYSTEM_BUS_ADDRESS and DBUS_SESSION_BUS_ADDRESS',
-      })
     default:
+      return new SystemdError(code, `cannot connect to ${socket}: ${cause.message}`, {
+        ...details,
+        hint: code === 'EACCES' ? `connecting needs write access to the socket: ls -l ${socket}` : undefined,
+      })
   }
-  if (errno !== undefined && typeof cause.code === 'string') {
-    return new SystemdError(cause.code, `cannot connect to ${socket}: ${cause.message}`, {
-      ...details,
-      hint:
-        cause.code === 'EACCES' ? `connecting needs write access to the socket: ls -l ${socket}` : undefined,
-    })
-  }
-  // The peer answered, and let nobody in by EXTERNAL, the credentials of the socket.
+}
+
+/** The peer answered, and did not take EXTERNAL: the credentials of the socket. */
+function notLetInError(socket: string, cause: unknown): SystemdError {
   return new SystemdError(
     'ERR_VMCG_DBUS_REFUSED',
     `the bus on ${socket} lets user ${process.geteuid?.()} not in`,
     {
-      ...details,
+      path: socket,
+      cause,
       hint: 'a bus serves the users that its configuration lets in; in a user namespace the ids must be known outside',
     },
   )

@@ -167,7 +167,8 @@ export class FakeSystemd {
   }
 
   async #serveBus(): Promise<void> {
-    const broker = createBroker()
+    // Its own time limit would outlive a client that never got to log in, and the test.
+    const broker = createBroker({ authTimeout: 0 })
     const { socket } = this.address
     broker.on('clientError', () => undefined)
     await new Promise<void>((resolve) => broker.listen({ socket }, () => resolve()))
