@@ -72,7 +72,7 @@ async function tryToStart(
   }
 }
 
-/** @returns The job's result, or `'exists'` when there is such a unit. */
+/** @returns The job's result, or `'exists'` when there is such a unit, and perhaps not by us. */
 async function askToStart(
   link: ManagerLink,
   request: ScopeRequest,

@@ -1,4 +1,4 @@
-import { hasCode, isPassing, isReply } from './bus-errors'
+import { BusReplyError, hasCode, isPassing, isReply } from './bus-errors'
 import { MANAGER } from './manager-connection'
 import type { ManagerLink } from './manager-link'
 import type { TimeLimit } from './time-limit'
@@ -49,15 +49,13 @@ async function askToStop(link: ManagerLink, unit: string, limit: TimeLimit): Pro
   }
 }
 
-/** Makes systemd forget that a unit has failed. One that it has forgotten already is fine. */
+/** Makes systemd forget that a unit has failed. Whatever it says to that, or has forgotten already, is fine. */
 export async function resetFailed(link: ManagerLink, unit: string, limit: TimeLimit): Promise<void> {
   const call = { ...MANAGER, member: 'ResetFailedUnit', signature: 's', args: [unit], about: unit }
   try {
     const { bus } = await link.connection(limit)
     await bus.call(call, limit)
   } catch (error) {
-    const isForgotten = isReply(error, 'org.freedesktop.systemd1.NoSuchUnit')
-    // A unit that is over by CollectMode goes by itself.
-    if (!isForgotten && !hasCode(error, 'ERR_VMCG_DBUS_CLOSED')) throw error
+    if (!(error instanceof BusReplyError) && !hasCode(error, 'ERR_VMCG_DBUS_CLOSED')) throw error
   }
 }

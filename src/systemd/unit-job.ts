@@ -24,7 +24,8 @@ const LOOK_EVERY_MS = 2_000
  * Asks for a job and awaits its end.
  *
  * @returns systemd's result, `'done'` when all went well. Where systemd could not tell it, what is to be seen of the
- *   unit: `'done'`, `'failed'`, or `'lost'` when it is as if nobody had asked.
+ *   unit: `'done'`, `'failed'`, or `'lost'` when it is as if nobody had asked; and `'exists'` when there is one that was
+ *   to be started, but not to be known whether by us.
  * @throws SystemdError `ERR_VMCG_SYSTEMD_JOB_TIMEOUT`; BusReplyError when the call is refused; as
  *   {@link ManagerLink.connection}; `signal.reason` when aborted.
  */
@@ -68,7 +69,8 @@ async function endOf(
 async function seenEnd(link: ManagerLink, { kind, unit }: JobRequest, limit: TimeLimit): Promise<string> {
   for (;;) {
     const state = await lookAtUnit(link, unit, limit)
-    if (state?.job === undefined) return seenResult(kind, state)
+    if (state?.job === undefined)
+      return kind === 'start' && state !== undefined ? 'exists' : seenResult(kind, state)
     await limit.pause(LOOK_EVERY_MS, `the job of ${unit}`)
   }
 }

@@ -11,16 +11,7 @@ import {
   type Message,
 } from 'dbus-native'
 import type { BusAddress } from '../../src/systemd/bus-address'
-
-export interface FakeUnit {
-  readonly name: string
-  description: string
-  activeState: string
-  invocationId: string
-  controlGroup: string
-  pids: number[]
-  job: number
-}
+import { type FakeUnit, jobPath, MANAGER_PATH, unitOfPath, unitPath, unitProperty } from './fake-unit'
 
 /** A method call that came in, to be answered in whatever way, or not. */
 export interface FakeCall {
@@ -39,7 +30,6 @@ const METHOD_RETURN = 2
 const ERROR = 3
 const SIGNAL = 4
 const NAME = 'org.freedesktop.systemd1'
-const PATH = '/org/freedesktop/systemd1'
 const NO_SUCH_UNIT = `${NAME}.NoSuchUnit`
 
 /**
@@ -133,11 +123,16 @@ export class FakeSystemd {
     return added
   }
 
+  /** How many calls of a method came in. */
+  howOften(member: string): number {
+    return this.calls.filter((call) => call.split(' ')[0] === member).length
+  }
+
   /** Tells everybody who listens. */
   tellJobRemoved(unit: string, job: number, result: string): void {
     this.#send({
       type: SIGNAL,
-      path: PATH,
+      path: MANAGER_PATH,
       interface: `${NAME}.Manager`,
       member: 'JobRemoved',
       signature: 'uoss',
@@ -235,7 +230,7 @@ export class FakeSystemd {
         else this.#start(call)
         return
       case 'Get':
-        call.answer('v', this.#property(String(second), String(call.args[2])))
+        call.answer('v', unitProperty(this.units.get(String(call.args[2])), String(second)))
         return
       case 'Subscribe':
         call.answer()
@@ -310,42 +305,6 @@ export class FakeSystemd {
       pids: Array.isArray(pids) ? pids.map(Number) : [],
     }
   }
-
-  #property(name: string, unitName: string): [string, unknown] {
-    const unit = this.units.get(unitName)
-    switch (name) {
-      case 'Version':
-        return ['s', '252.1-fake']
-      case 'LoadState':
-        return ['s', unit === undefined ? 'not-found' : 'loaded']
-      case 'Description':
-        return ['s', unit?.description ?? '']
-      case 'ActiveState':
-        return ['s', unit?.activeState ?? 'inactive']
-      case 'SubState':
-        return ['s', 'running']
-      case 'InvocationID':
-        return ['ay', Buffer.from(unit?.invocationId ?? '', 'hex')]
-      case 'Job':
-        return ['(uo)', [unit?.job ?? 0, jobPath(unit?.job ?? 0)]]
-      default:
-        return ['s', unit?.controlGroup ?? '']
-    }
-  }
-}
-
-export function jobPath(job: number): string {
-  return job === 0 ? '/' : `${PATH}/job/${job}`
-}
-
-/** As systemd writes names in object paths. */
-function unitPath(unit: string): string {
-  return `${PATH}/unit/${unit.replace(/[^A-Za-z0-9]/g, (c) => `_${c.charCodeAt(0).toString(16)}`)}`
-}
-
-function unitOfPath(path: string): string {
-  const [, name = ''] = /\/unit\/(.*)$/.exec(path) ?? []
-  return name.replace(/_([0-9a-f]{2})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 16)))
 }
 
 function listen(server: Server, path: string): Promise<void> {

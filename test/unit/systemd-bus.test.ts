@@ -173,7 +173,7 @@ describe('the way to systemd', () => {
   test('is one for all who ask at the same time', async () => {
     const all = await Promise.all([openUnits(systemd), openUnits(systemd), openUnits(systemd)])
     await expect(Promise.all(all.map((units) => units.version()))).resolves.toHaveLength(3)
-    expect(systemd.calls.filter((call) => call === 'Subscribe')).toHaveLength(1)
+    expect(systemd.howOften('Subscribe')).toBe(1)
   })
 
   test('ends with the last who closes', async () => {
@@ -182,7 +182,7 @@ describe('the way to systemd', () => {
     one.close()
     other.close()
     await openUnits(systemd)
-    expect(systemd.calls.filter((call) => call === 'Subscribe')).toHaveLength(2)
+    expect(systemd.howOften('Subscribe')).toBe(2)
   })
 
   test.each([0, -1, 1.5, 2 ** 31, Number.NaN])('takes no timeout of %p ms', async (timeoutMs) => {

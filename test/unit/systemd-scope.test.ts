@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isSystemdHost } from '../../src/host/systemd'
 import { cgroupsOfUnit } from '../../src/systemd/scope-cgroups'
 import { scopeProperties, type UnitMirror } from '../../src/systemd/scope-properties'
 
@@ -72,5 +73,21 @@ describe('the cgroups of a unit, as one of its processes has them', () => {
 
   test('of a process that is gone are not known', () => {
     expect(cgroupsOfUnit(7, unit, procRoot)).toBeUndefined()
+  })
+})
+
+describe('a host', () => {
+  let runRoot: string
+
+  beforeEach(() => {
+    runRoot = mkdtempSync(join(tmpdir(), 'vmcg-test-run-'))
+  })
+
+  afterEach(() => rmSync(runRoot, { recursive: true, force: true }))
+
+  test('is run by systemd when there is its folder in /run', () => {
+    expect(isSystemdHost(runRoot)).toBe(false)
+    mkdirSync(join(runRoot, 'systemd', 'system'), { recursive: true })
+    expect(isSystemdHost(runRoot)).toBe(true)
   })
 })
