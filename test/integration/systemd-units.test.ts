@@ -191,7 +191,7 @@ describeWith(['root', 'systemd', 'setpriv'], 'a scope of a real systemd', () => 
 
   test.each(['daemon-reload', 'daemon-reexec'])('starts and stops through a %s', async (command) => {
     const units = await open()
-    for (let round = 0; round < rounds(20, 3); round += 1) {
+    for (let round = 0; round < rounds(10, 2); round += 1) {
       const { pid } = await startResident()
       const [scope] = await Promise.all([units.startScope(requestFor(pid)), run('systemctl', [command])])
       expect(systemdPathOf(pid)).toBe(scope.controlGroup)
