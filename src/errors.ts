@@ -10,10 +10,17 @@ export type VmcgErrorCode =
   | 'ERR_VMCG_BUSY'
   | 'ERR_VMCG_CGROUP_TYPE'
   | 'ERR_VMCG_CLOSED'
+  | 'ERR_VMCG_DBUS_CALL'
+  | 'ERR_VMCG_DBUS_CLOSED'
+  | 'ERR_VMCG_DBUS_LIMIT'
+  | 'ERR_VMCG_DBUS_NO_SOCKET'
+  | 'ERR_VMCG_DBUS_REFUSED'
+  | 'ERR_VMCG_DBUS_TIMEOUT'
   | 'ERR_VMCG_DESTROYED'
   | 'ERR_VMCG_DEVICE_IN_USE'
   | 'ERR_VMCG_FOREIGN_CGROUP'
   | 'ERR_VMCG_FOREIGN_PROGRAM'
+  | 'ERR_VMCG_FOREIGN_UNIT'
   | 'ERR_VMCG_INTERNAL_PROCESSES'
   | 'ERR_VMCG_INVALID_ARGUMENT'
   | 'ERR_VMCG_INVALID_ID'
@@ -35,6 +42,10 @@ export type VmcgErrorCode =
   | 'ERR_VMCG_QMP_WRONG_PID'
   | 'ERR_VMCG_SPAWN'
   | 'ERR_VMCG_STATE'
+  | 'ERR_VMCG_SYSTEMD_DENIED'
+  | 'ERR_VMCG_SYSTEMD_JOB'
+  | 'ERR_VMCG_SYSTEMD_JOB_TIMEOUT'
+  | 'ERR_VMCG_SYSTEMD_MISSING'
   | 'ERR_VMCG_TIMEOUT'
   | 'ERR_VMCG_UNSUPPORTED'
   | 'ERR_VMCG_VERIFY'
@@ -106,6 +117,17 @@ export class QmpError extends VmcgError {
   static {
     Object.defineProperty(QmpError.prototype, 'name', {
       value: 'QmpError',
+      configurable: true,
+      writable: true,
+    })
+  }
+}
+
+/** A request to systemd, or to the bus on the way to it, that failed. */
+export class SystemdError extends VmcgError {
+  static {
+    Object.defineProperty(SystemdError.prototype, 'name', {
+      value: 'SystemdError',
       configurable: true,
       writable: true,
     })

@@ -13,8 +13,10 @@ export interface SystemdUnit {
 
 const SLICE = '.slice'
 const ROOT_SLICE = '-.slice'
-/** UNIT_NAME_MAX of systemd counts the NUL at the end. */
+/** UNIT_NAME_MAX of systemd counts the NUL at the end. It is the kernel's limit for the name of a cgroup, too. */
 const MAX_UNIT_BYTES = 255
+/** PATH_MAX of the kernel counts the NUL. A slice of many words is a long way down, since each level repeats them. */
+const MAX_PATH_BYTES = 4095
 
 /**
  * What systemd takes in a unit's name (src/basic/unit-name.c, VALID_CHARS), but for the colon, which separates the
@@ -81,10 +83,22 @@ function parse(path: string): SystemdUnit | string {
     return `${quote(slice)} is no slice: words joined by single dashes, and ${quote(SLICE)}`
   const unit = name.endsWith(SLICE) ? name : `${prefix}-${name}.scope`
   if (unit.length > MAX_UNIT_BYTES) return `the unit's name is longer than ${MAX_UNIT_BYTES} bytes`
-  if (!unit.endsWith(SLICE)) return { slice, unit, cgroupPath: `${expandSlice(slice)}/${escapeName(unit)}` }
-  if (!isSlice(unit) || unit === ROOT_SLICE) return `${quote(unit)} is no slice that can be made`
-  if (parentSlice(unit) !== slice) return `systemd puts ${unit} in ${parentSlice(unit)}, not in ${slice}`
-  return { slice, unit, cgroupPath: expandSlice(unit) }
+  if (unit.endsWith(SLICE)) {
+    if (!isSlice(unit) || unit === ROOT_SLICE) return `${quote(unit)} is no slice that can be made`
+    if (parentSlice(unit) !== slice) return `systemd puts ${unit} in ${parentSlice(unit)}, not in ${slice}`
+  }
+  const cgroupPath = `${expandSlice(slice)}/${escapeName(unit)}`
+  return tooLong(cgroupPath) ?? { slice, unit, cgroupPath }
+}
+
+/** Why the kernel would not take the path, in words, if it would not. */
+function tooLong(cgroupPath: string): string | undefined {
+  const name = cgroupPath.split('/').find((part) => part.length > MAX_UNIT_BYTES)
+  if (name !== undefined)
+    return `systemd names its cgroup ${quote(name)}, which is longer than ${MAX_UNIT_BYTES} bytes`
+  return cgroupPath.length > MAX_PATH_BYTES
+    ? `the path of its cgroup, with a level for each dash of the slice, is longer than ${MAX_PATH_BYTES} bytes`
+    : undefined
 }
 
 /** As systemd's slice_name_is_valid: no dash at either end, no two in a row; `-.slice` is the root. */

@@ -125,6 +125,10 @@ const REQUIREMENTS = {
     holds: () => process.geteuid?.() !== 0 && process.env['VMCG_DELEGATED'] !== undefined,
     remedy: 'npm run test:vm -- v2, which runs these as a user who was given a part of the tree',
   },
+  systemd: {
+    holds: () => existsSync('/run/systemd/system'),
+    remedy: 'npm run test:vm, whose guests are run by systemd',
+  },
   'rt-group-sched': {
     holds: () => hasCpuKnob('cpu.rt_runtime_us'),
     remedy: 'a kernel with CONFIG_RT_GROUP_SCHED',

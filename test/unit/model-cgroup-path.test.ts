@@ -143,4 +143,16 @@ describe('systemdUnit', () => {
     expect(systemdUnit(`a.slice:b:${'c'.repeat(247)}`).unit).toHaveLength(255)
     expect(() => systemdUnit(`a.slice:b:${'c'.repeat(248)}`)).toThrow(invalidPath(/longer than 255/))
   })
+
+  it('refuses a name that the underscore of systemd makes too long for the kernel', () => {
+    expect(() => systemdUnit(`a.slice:_b:${'c'.repeat(246)}`)).toThrow(
+      invalidPath(/names its cgroup "__b-c.*longer than 255/),
+    )
+  })
+
+  it('refuses a slice with so many levels that the path is too long for the kernel', () => {
+    const sliceOf = (levels: number) => `${Array.from({ length: levels }, () => 'a').join('-')}.slice`
+    expect(systemdUnit(`${sliceOf(50)}:b:c`).cgroupPath.split('/')).toHaveLength(52)
+    expect(() => systemdUnit(`${sliceOf(70)}:b:c`)).toThrow(invalidPath(/longer than 4095/))
+  })
 })

@@ -1,0 +1,93 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { isSystemdHost } from '../../src/host/systemd'
+import { cgroupsOfUnit } from '../../src/systemd/scope-cgroups'
+import { scopeProperties, type UnitMirror } from '../../src/systemd/scope-properties'
+
+const REQUEST = { unit: 'a.scope', slice: 'system.slice', pids: [7, 8, 7], description: 'vmcg sandbox 1' }
+
+describe('the properties of a scope', () => {
+  test('are who is in it, where, and that it is delegated and accounted for', () => {
+    expect(scopeProperties(REQUEST)).toEqual([
+      ['Description', ['s', 'vmcg sandbox 1']],
+      ['Slice', ['s', 'system.slice']],
+      ['Delegate', ['b', true]],
+      ['CPUAccounting', ['b', true]],
+      ['MemoryAccounting', ['b', true]],
+      ['IOAccounting', ['b', true]],
+      ['TasksAccounting', ['b', true]],
+      ['CollectMode', ['s', 'inactive-or-failed']],
+      ['PIDs', ['au', [7, 8]]],
+    ])
+  })
+
+  test.each<[UnitMirror, string, bigint]>([
+    [{ memoryMaxBytes: 2 ** 40 }, 'MemoryMax', 2n ** 40n],
+    [{ memoryMaxBytes: 2n ** 60n + 1n }, 'MemoryMax', 2n ** 60n + 1n],
+    [{ memoryMaxBytes: null }, 'MemoryMax', 2n ** 64n - 1n],
+    [{ pidsMax: 0 }, 'TasksMax', 0n],
+    [{ cpuQuota: null }, 'CPUQuotaPerSecUSec', 2n ** 64n - 1n],
+    [{ cpuQuota: { quotaUs: 50_000, periodUs: 100_000 } }, 'CPUQuotaPerSecUSec', 500_000n],
+    [{ cpuQuota: { quotaUs: 33_333, periodUs: 100_000 } }, 'CPUQuotaPerSecUSec', 340_000n],
+    [{ cpuQuota: { quotaUs: 4_000, periodUs: 1_000_000 } }, 'CPUQuotaPerSecUSec', 10_000n],
+    [{ cpuQuota: { quotaUs: 250_000, periodUs: 100_000 } }, 'CPUQuotaPerSecUSec', 2_500_000n],
+  ])('mirror %p as %s of %p', (mirror, name, value) => {
+    const limits = scopeProperties({ ...REQUEST, mirror }).filter(([, [type]]) => type === 't')
+    expect(limits).toEqual([[name, ['t', value]]])
+  })
+})
+
+describe('the cgroups of a unit, as one of its processes has them', () => {
+  let procRoot: string
+
+  beforeEach(() => {
+    procRoot = mkdtempSync(join(tmpdir(), 'vmcg-test-proc-'))
+  })
+
+  afterEach(() => rmSync(procRoot, { recursive: true, force: true }))
+
+  const unit = '/system.slice/vmcg-1.scope'
+
+  test.each([
+    ['v2', '0::/system.slice/vmcg-1.scope', [[0, [], unit]]],
+    ['a cgroup below it', '0::/system.slice/vmcg-1.scope/vm/vcpu', [[0, [], unit]]],
+    ['a cgroup namespace', '0::/../system.slice/vmcg-1.scope', [[0, [], `/..${unit}`]]],
+    ['another name that begins alike', '0::/system.slice/vmcg-1.scope2', []],
+    [
+      'v1, where systemd manages some hierarchies only',
+      '4:cpuset:/\n3:memory:/system.slice/vmcg-1.scope\n1:name=systemd:/system.slice/vmcg-1.scope',
+      [
+        [3, ['memory'], unit],
+        [1, ['name=systemd'], unit],
+      ],
+    ],
+  ])('on %s', (_name, text, expected) => {
+    mkdirSync(join(procRoot, '7'))
+    writeFileSync(join(procRoot, '7', 'cgroup'), `${text}\n`)
+    const found = cgroupsOfUnit(7, unit, procRoot)
+    expect(found?.map(({ hierarchyId, controllers, path }) => [hierarchyId, controllers, path])).toEqual(
+      expected,
+    )
+  })
+
+  test('of a process that is gone are not known', () => {
+    expect(cgroupsOfUnit(7, unit, procRoot)).toBeUndefined()
+  })
+})
+
+describe('a host', () => {
+  let runRoot: string
+
+  beforeEach(() => {
+    runRoot = mkdtempSync(join(tmpdir(), 'vmcg-test-run-'))
+  })
+
+  afterEach(() => rmSync(runRoot, { recursive: true, force: true }))
+
+  test('is run by systemd when there is its folder in /run', () => {
+    expect(isSystemdHost(runRoot)).toBe(false)
+    mkdirSync(join(runRoot, 'systemd', 'system'), { recursive: true })
+    expect(isSystemdHost(runRoot)).toBe(true)
+  })
+})
