@@ -352,7 +352,10 @@ export class SandboxSession {
 
   async #save(changes: Partial<SandboxState>): Promise<void> {
     const state = { ...this.#state, ...changes }
-    if (isDeepStrictEqual(state, this.#state)) return
+    const isSame = Object.entries(changes).every(([field, value]) =>
+      isDeepStrictEqual(value, Reflect.get(this.#state, field)),
+    )
+    if (isSame) return
     await this.#store.write(state)
     this.#state = state
   }

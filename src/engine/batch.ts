@@ -11,7 +11,7 @@ import {
 /** Words of one operation that not every operation has. */
 export interface OpFields {
   readonly value?: string
-  /** A string for extended attributes, a number for everything else. */
+  /** A string for the name of an attribute or a temporary file, a number for everything else. */
   readonly arg?: string | number
   readonly ids?: readonly number[]
   /** A failure does not stop the operation's group. */
