@@ -287,7 +287,10 @@ export class SandboxSession {
   /** Remembers these changes, on disk first. */
   async save(changes: Partial<SandboxState>): Promise<void> {
     const state = { ...this.#state, ...changes }
-    if (isDeepStrictEqual(state, this.#state)) return
+    const isSame = Object.entries(changes).every(([field, value]) =>
+      isDeepStrictEqual(value, Reflect.get(this.#state, field)),
+    )
+    if (isSame) return
     await this.#store.write(state)
     this.#state = state
   }

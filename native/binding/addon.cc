@@ -16,7 +16,8 @@ namespace {
 /** One of those that take any batch. */
 std::optional<Lane::Kind> LaneArgument(const Napi::CallbackInfo& info, std::size_t index) {
   const std::optional<std::int32_t> lane = Int32Argument(info, index);
-  const bool is_known = lane && *lane >= 0 && *lane <= static_cast<std::int32_t>(Lane::Kind::kSlow);
+  const auto last = static_cast<std::int32_t>(Lane::Kind::kFiles);
+  const bool is_known = lane && *lane >= 0 && *lane <= last;
   if (!is_known) return std::nullopt;
   return static_cast<Lane::Kind>(*lane);
 }

@@ -20,8 +20,9 @@ Napi::Value HandOver(Napi::Env env, Result<Fd> opened) {
 
 Napi::Value LockFileFunction(const Napi::CallbackInfo& info) {
   const std::optional<std::string> path = PathArgument(info, 0);
-  if (!path) return NegativeErrno(info.Env(), EINVAL);
-  return HandOver(info.Env(), LockFile(*path));
+  const std::optional<std::string> holder = StringArgument(info, 1);
+  if (!path || !holder) return NegativeErrno(info.Env(), EINVAL);
+  return HandOver(info.Env(), LockFile(*path, *holder));
 }
 
 Napi::Value ConnectUnixFunction(const Napi::CallbackInfo& info) {

@@ -24,8 +24,9 @@ enum class OpCode : std::int32_t {
   kSetDeviceProgram = 10,
   kRemoveDeviceProgram = 11,
   kListDevicePrograms = 12,
+  kReplaceFile = 13,
   /** Of a batch's meters; has no root and no path, and does not come over the wire. */
-  kReadMeters = 13,
+  kReadMeters = 14,
 };
 
 struct Operation {
@@ -37,8 +38,8 @@ struct Operation {
   /** Indices into the batch's strings; -1 for what the operation does not need. */
   std::int32_t path;
   std::int32_t value;
-  /** The index of an attribute's name, the switch of kListTasks, the id of an attached program,
-   * or the groups of figures that kReadMeters reads. */
+  /** The index of an attribute's or a temporary file's name, the switch of kListTasks, the id of an
+   * attached program, or the groups of figures that kReadMeters reads. */
   std::int32_t arg;
   /** The range in the batch's ids that kWriteIds writes, or that are kSetDeviceProgram's
    * instructions. */

@@ -33,16 +33,20 @@ std::vector<std::string> SplitAtNul(std::string_view joined) {
 
 std::optional<OpCode> DecodeOpCode(std::int32_t code) {
   const auto first = static_cast<std::int32_t>(OpCode::kMakeDir);
-  const auto last = static_cast<std::int32_t>(OpCode::kListDevicePrograms);
+  const auto last = static_cast<std::int32_t>(OpCode::kReplaceFile);
   if (code < first || code > last) return std::nullopt;
   return static_cast<OpCode>(code);
 }
 
 bool NeedsValue(OpCode code) {
-  return code == OpCode::kWrite || code == OpCode::kSetXattr || code == OpCode::kSetDeviceProgram;
+  return code == OpCode::kWrite || code == OpCode::kSetXattr || code == OpCode::kReplaceFile ||
+         code == OpCode::kSetDeviceProgram;
 }
 
-bool NeedsAttribute(OpCode code) { return code == OpCode::kSetXattr || code == OpCode::kGetXattr; }
+/** Of an attribute, or of a temporary file. */
+bool NeedsName(OpCode code) {
+  return code == OpCode::kSetXattr || code == OpCode::kGetXattr || code == OpCode::kReplaceFile;
+}
 
 bool IsIndex(std::int32_t index, bool needed, std::size_t count) {
   return index >= (needed ? 0 : -1) && index < static_cast<std::int64_t>(count);
@@ -59,7 +63,7 @@ bool HasValidStrings(const Operation& operation, std::size_t count) {
     case OpCode::kRemoveDeviceProgram:
       return operation.arg > 0;
     default:
-      return IsIndex(operation.arg, NeedsAttribute(operation.code), count);
+      return IsIndex(operation.arg, NeedsName(operation.code), count);
   }
 }
 

@@ -1,17 +1,18 @@
 #include "batch_run.h"
 
 #include <fcntl.h>
-#include <time.h>
 
 #include <algorithm>
 #include <array>
 #include <limits>
 #include <optional>
 
+#include "clock.h"
 #include "device_programs.h"
 #include "file_io.h"
 #include "meter_reading.h"
 #include "operations.h"
+#include "rewrite.h"
 #include "task_list.h"
 
 namespace vmcg {
@@ -20,14 +21,9 @@ namespace {
 // Keeps the offsets of the result far below 2^31.
 constexpr std::size_t kMaxBatchBytes = std::size_t{256} << 20;
 
-// More migrations are taken in slices, so that a burst does not use up the process's descriptors.
+// More migrations or replacements are taken in slices, so that a burst does not use up the
+// process's descriptors.
 constexpr std::size_t kMaxOpenAtOnce = 256;
-
-std::int64_t NowMicroseconds() {
-  timespec now = {};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1'000;
-}
 
 /** One batch on its way: the operations before `at_` have a result. */
 class BatchRun {
@@ -39,14 +35,18 @@ class BatchRun {
 
   [[nodiscard]] bool IsAtEnd() const { return at_ == batch_.operations.size(); }
 
-  /** Up to the next operation that migrates somebody, or to the end. */
-  void RunToMigrations() {
-    for (; !IsAtEnd() && !IsAtMigration(); ++at_) RunOne(at_);
+  /** Up to the next operation that is done together with those of other batches, or to the end. */
+  void RunToJointOperations() {
+    for (; !IsAtEnd() && !IsAt(OpCode::kWriteIds) && !IsAt(OpCode::kReplaceFile); ++at_) {
+      RunOne(at_);
+    }
   }
 
   /** Opens what the consecutive migrations from here on write to, `limit` at most. How many. */
   std::size_t OpenMigrations(std::size_t limit) {
-    for (; opened_.size() < limit && IsAtMigration(); ++at_) opened_.push_back(OpenTarget(at_));
+    for (; opened_.size() < limit && IsAt(OpCode::kWriteIds); ++at_) {
+      opened_.push_back(OpenTarget(at_));
+    }
     return opened_.size();
   }
 
@@ -63,6 +63,30 @@ class BatchRun {
     opened_.clear();
   }
 
+  /** Writes the temporary files of the consecutive replacements from here on, `limit` at most. */
+  std::size_t WriteReplacements(std::size_t limit) {
+    for (; replaced_.size() < limit && IsAt(OpCode::kReplaceFile); ++at_) {
+      replaced_.push_back(WriteTemporary(at_));
+    }
+    return replaced_.size();
+  }
+
+  void SyncReplacements() {
+    for (Rewrite& rewrite : replaced_) rewrite.Do(&Replacement::Sync);
+  }
+
+  void RenameReplacements() {
+    for (Rewrite& rewrite : replaced_) {
+      if (IsStopped(batch_.operations[rewrite.at()])) {
+        Skip(rewrite.at());
+      } else {
+        rewrite.Do(&Replacement::Rename);
+        Finish(rewrite.at(), rewrite.ended(), rewrite.microseconds());
+      }
+    }
+    replaced_.clear();
+  }
+
   BatchResult TakeResult() && { return std::move(result_); }
 
  private:
@@ -71,8 +95,8 @@ class BatchRun {
     std::int64_t microseconds;
   };
 
-  [[nodiscard]] bool IsAtMigration() const {
-    return !IsAtEnd() && batch_.operations[at_].code == OpCode::kWriteIds;
+  [[nodiscard]] bool IsAt(OpCode code) const {
+    return !IsAtEnd() && batch_.operations[at_].code == code;
   }
 
   [[nodiscard]] const std::string& String(std::int32_t index) const {
@@ -139,6 +163,7 @@ class BatchRun {
       case OpCode::kListDevicePrograms:
         return ListDevicePrograms(root, path, result_.bytes);
       case OpCode::kReadMeters:
+      case OpCode::kReplaceFile:
       case OpCode::kWriteIds:
         break;
     }
@@ -169,6 +194,17 @@ class BatchRun {
     Finish(at, Done{}, target.microseconds + NowMicroseconds() - start);
   }
 
+  Rewrite WriteTemporary(std::size_t at) {
+    const Operation& operation = batch_.operations[at];
+    Rewrite rewrite(at);
+    if (IsStopped(operation)) return rewrite;
+    rewrite.Begin([&] {
+      return Replacement::Write(*operation.root, String(operation.path), String(operation.arg),
+                                String(operation.value));
+    });
+    return rewrite;
+  }
+
   void Skip(std::size_t at) { result_.operations[at].byte_end = ByteEnd(); }
 
   void Finish(std::size_t at, const Result<Done>& ended, std::int64_t microseconds) {
@@ -193,6 +229,7 @@ class BatchRun {
   std::size_t at_ = 0;
   /** Those right before `at_`; without a value where the group has stopped. */
   std::vector<std::optional<Target>> opened_;
+  std::vector<Rewrite> replaced_;
   BatchResult result_;
   std::string verifier_log_;
   std::int32_t stopped_group_ = -1;
@@ -206,6 +243,15 @@ bool MigrateSome(std::span<BatchRun> runs) {
   return left < kMaxOpenAtOnce;
 }
 
+// All are written before the first is synced, so that one commit of a journal serves all of them.
+bool ReplaceSome(std::span<BatchRun> runs) {
+  std::size_t left = kMaxOpenAtOnce;
+  for (BatchRun& run : runs) left -= run.WriteReplacements(left);
+  for (BatchRun& run : runs) run.SyncReplacements();
+  for (BatchRun& run : runs) run.RenameReplacements();
+  return left < kMaxOpenAtOnce;
+}
+
 }  // namespace
 
 std::vector<BatchResult> RunBurst(std::span<const Batch* const> batches) {
@@ -213,8 +259,9 @@ std::vector<BatchResult> RunBurst(std::span<const Batch* const> batches) {
   runs.reserve(batches.size());
   for (const Batch* batch : batches) runs.emplace_back(*batch);
   while (!std::ranges::all_of(runs, &BatchRun::IsAtEnd)) {
-    for (BatchRun& run : runs) run.RunToMigrations();
+    for (BatchRun& run : runs) run.RunToJointOperations();
     while (MigrateSome(runs)) continue;
+    while (ReplaceSome(runs)) continue;
   }
   std::vector<BatchResult> results;
   results.reserve(runs.size());

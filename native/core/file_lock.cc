@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "file_io.h"
 #include "retry.h"
 
 namespace vmcg {
@@ -26,7 +27,7 @@ Result<bool> IsFileAt(const Fd& file, const std::string& path) {
 
 }  // namespace
 
-Result<Fd> LockFile(const std::string& path) {
+Result<Fd> LockFile(const std::string& path, std::string_view holder) {
   // The holder may unlink the file before it lets go. Whoever opened it in between then locks a
   // file that nobody can find any more, beside somebody else who locks the new one: so look again,
   // and start over.
@@ -40,7 +41,10 @@ Result<Fd> LockFile(const std::string& path) {
     }
     const Result<bool> is_current = IsFileAt(file, path);
     if (!is_current.ok()) return is_current.error();
-    if (*is_current) return file;
+    if (!*is_current) continue;
+    const Result<Done> written = WriteOnce(file, holder);
+    if (!written.ok()) return written.error();
+    return file;
   }
   return SysError{EWOULDBLOCK, "flock"};
 }

@@ -17,7 +17,11 @@ namespace {
 
 /** By Lane::Kind; at most 15 characters, as pthread_setname_np has it. */
 constexpr std::array<const char*, Lane::kCount> kThreadNames{"vmcg-lane", "vmcg-lane-slow",
-                                                             "vmcg-lane-read"};
+                                                             "vmcg-lane-files", "vmcg-lane-read"};
+
+bool TakesAllThatWait(Lane::Kind kind) {
+  return kind == Lane::Kind::kFast || kind == Lane::Kind::kFiles;
+}
 
 /** Tells each listener once of all that is its own. */
 void Deliver(std::span<const LaneJob> burst, std::vector<BatchResult> results) {
@@ -80,7 +84,7 @@ void Lane::Run() {
 std::vector<LaneJob> Lane::Take() {
   std::unique_lock lock(mutex_);
   has_jobs_.wait(lock, [this] { return !jobs_.empty(); });
-  const auto end = kind_ == Kind::kFast ? jobs_.end() : jobs_.begin() + 1;
+  const auto end = TakesAllThatWait(kind_) ? jobs_.end() : jobs_.begin() + 1;
   std::vector<LaneJob> burst(std::make_move_iterator(jobs_.begin()), std::make_move_iterator(end));
   jobs_.erase(jobs_.begin(), end);
   return burst;

@@ -38,8 +38,9 @@ struct LaneJob {
 
 /**
  * A thread of our own that runs batches in the order they came in. The fast lane takes all that
- * wait and runs them as one burst (RunBurst), so that they share the kernel's grace period. The
- * slow lane takes one at a time: what waits behind a write that blocks can still be taken back.
+ * wait and runs them as one burst (RunBurst), so that they share the kernel's grace period; so does
+ * that for files, where they share a commit of the file system's journal. The slow lane takes one
+ * at a time: what waits behind a write that blocks can still be taken back.
  *
  * The kernel can hold a cgroup write up for milliseconds, which neither the event loop nor libuv's
  * pool should feel. There is one thread per lane and process, made at the first use and never
@@ -48,8 +49,8 @@ struct LaneJob {
  */
 class Lane {
  public:
-  enum class Kind { kFast, kSlow, kReading };
-  static constexpr int kCount = 3;
+  enum class Kind { kFast, kSlow, kFiles, kReading };
+  static constexpr int kCount = 4;
 
   /** The process's lane of this kind; an error when its thread cannot be made. */
   static Result<Lane*> Get(Kind kind);

@@ -59,7 +59,7 @@ TEST_F(DecodeBatchTest, RefusesHalfAnOperation) {
 }
 
 TEST_F(DecodeBatchTest, RefusesUnknownOpcodesAndFlags) {
-  for (const std::int32_t code : {0, 13, -1, 4 | 0x200, 4 | 0x10000, INT32_MIN, INT32_MAX}) {
+  for (const std::int32_t code : {0, 14, -1, 4 | 0x200, 4 | 0x10000, INT32_MIN, INT32_MAX}) {
     EXPECT_EQ(ErrorOfDecoding({code, kRoot, 0, -1, -1, 0, 0, 0}, "a"), EINVAL) << code;
   }
 }
@@ -84,6 +84,12 @@ TEST_F(DecodeBatchTest, WantsTheNameOfAnAttribute) {
   EXPECT_EQ(ErrorOfDecoding({6, kRoot, 0, 0, -1, 0, 0, 0}, "a"), EINVAL);
   EXPECT_EQ(ErrorOfDecoding({7, kRoot, 0, -1, -1, 0, 0, 0}, "a"), EINVAL);
   EXPECT_EQ(ErrorOfDecoding({7, kRoot, 0, -1, 0, 0, 0, 0}, "a"), 0);
+}
+
+TEST_F(DecodeBatchTest, WantsATextAndATemporaryNameToReplaceAFile) {
+  EXPECT_EQ(ErrorOfDecoding({13, kRoot, 0, -1, 0, 0, 0, 0}, "a"), EINVAL);
+  EXPECT_EQ(ErrorOfDecoding({13, kRoot, 0, 0, -1, 0, 0, 0}, "a"), EINVAL);
+  EXPECT_EQ(ErrorOfDecoding({13, kRoot, 0, 0, 0, 0, 0, 0}, "a"), 0);
 }
 
 TEST_F(DecodeBatchTest, TakesASwitchForListTasks) {

@@ -16,7 +16,7 @@ namespace {
 
 TEST(LockFile, MakesAFileForItsOwnerOnly) {
   const TempDir dir;
-  const Result<Fd> lock = LockFile(dir.At("lock"));
+  const Result<Fd> lock = LockFile(dir.At("lock"), "1\n");
   ASSERT_TRUE(lock.ok());
   struct stat info = {};
   ASSERT_EQ(fstat(lock->get(), &info), 0);
@@ -24,34 +24,41 @@ TEST(LockFile, MakesAFileForItsOwnerOnly) {
   EXPECT_EQ(fcntl(lock->get(), F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
 }
 
+TEST(LockFile, HoldsTheNameOfItsHolderOverWhatWasThere) {
+  const TempDir dir;
+  dir.MakeFile("lock", "123\n");
+  ASSERT_TRUE(LockFile(dir.At("lock"), "7  \n").ok());
+  EXPECT_EQ(dir.TextOf("lock"), "7  \n");
+}
+
 TEST(LockFile, HasOneHolder) {
   const TempDir dir;
   {
-    const Result<Fd> first = LockFile(dir.At("lock"));
+    const Result<Fd> first = LockFile(dir.At("lock"), "1\n");
     ASSERT_TRUE(first.ok());
-    EXPECT_EQ(ErrorOf(LockFile(dir.At("lock"))), EWOULDBLOCK);
+    EXPECT_EQ(ErrorOf(LockFile(dir.At("lock"), "1\n")), EWOULDBLOCK);
   }
-  EXPECT_TRUE(LockFile(dir.At("lock")).ok());
+  EXPECT_TRUE(LockFile(dir.At("lock"), "1\n").ok());
 }
 
 TEST(LockFile, FollowsNoLink) {
   const TempDir dir;
   dir.MakeFile("target");
   std::filesystem::create_symlink("target", dir.At("lock"));
-  EXPECT_EQ(ErrorOf(LockFile(dir.At("lock"))), ELOOP);
+  EXPECT_EQ(ErrorOf(LockFile(dir.At("lock"), "1\n")), ELOOP);
 }
 
 TEST(LockFile, ReportsAMissingDirectory) {
   const TempDir dir;
-  EXPECT_EQ(ErrorOf(LockFile(dir.At("missing/lock"))), ENOENT);
+  EXPECT_EQ(ErrorOf(LockFile(dir.At("missing/lock"), "1\n")), ENOENT);
 }
 
 TEST(LockFile, TakesTheNewFileWhenTheOldOneWasUnlinked) {
   const TempDir dir;
-  const Result<Fd> old = LockFile(dir.At("lock"));
+  const Result<Fd> old = LockFile(dir.At("lock"), "1\n");
   ASSERT_TRUE(old.ok());
   std::filesystem::remove(dir.At("lock"));
-  const Result<Fd> lock = LockFile(dir.At("lock"));
+  const Result<Fd> lock = LockFile(dir.At("lock"), "1\n");
   ASSERT_TRUE(lock.ok());
   struct stat locked = {};
   struct stat named = {};
@@ -67,7 +74,7 @@ TEST(LockFile, NeverHasTwoHoldersThoughEachUnlinksItsFile) {
   std::atomic<int> taken = 0;
   const auto contend = [&] {
     while (taken < 2'000) {
-      Result<Fd> lock = LockFile(dir.At("lock"));
+      Result<Fd> lock = LockFile(dir.At("lock"), "1\n");
       if (!lock.ok()) {
         ASSERT_EQ(lock.error().number, EWOULDBLOCK);
         continue;

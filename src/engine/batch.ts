@@ -11,7 +11,7 @@ import {
 /** Words of one operation that not every operation has. */
 export interface OpFields {
   readonly value?: string
-  /** A string for extended attributes, a number for everything else. */
+  /** A string for the name of an attribute or a temporary file, a number for everything else. */
   readonly arg?: string | number
   readonly ids?: readonly number[]
   /** A failure does not stop the operation's group. */
@@ -101,25 +101,29 @@ export function decodeResult(ops: Int32Array, result: ArrayBuffer): readonly OpR
   const [opCount = 0, idCount = 0, byteCount = 0] = words
   const idsStart = RESULT_HEADER_WORDS + opCount * RESULT_OP_WORDS
   const idErrnos = words.subarray(idsStart, idsStart + idCount)
-  const bytes = new Uint8Array(result, (idsStart + idCount) * 4, byteCount)
+  const bytes = Buffer.from(result, (idsStart + idCount) * 4, byteCount)
+  const results: OpResult[] = []
   let byteStart = 0
-  return Array.from({ length: opCount }, (_, index) => {
-    const word = (offset: number): number =>
-      words[RESULT_HEADER_WORDS + index * RESULT_OP_WORDS + offset] ?? 0
+  for (let index = 0; index < opCount; index += 1) {
+    const at = RESULT_HEADER_WORDS + index * RESULT_OP_WORDS
     const ids = ops[index * OP_WORDS + 5] ?? 0
     const idsHere = ops[index * OP_WORDS + 6] ?? 0
-    const byteEnd = word(3)
-    const slice = bytes.subarray(byteStart, byteEnd)
+    const byteEnd = words[at + 3] ?? 0
+    results.push({
+      errno: words[at] ?? 0,
+      done: words[at + 1] ?? 0,
+      microseconds: words[at + 2] ?? 0,
+      idErrnos: idsHere === 0 ? NO_IDS : idErrnos.subarray(ids, ids + idsHere),
+      bytes: byteEnd === byteStart ? NO_BYTES : bytes.subarray(byteStart, byteEnd),
+    })
     byteStart = byteEnd
-    return {
-      errno: word(0),
-      done: word(1),
-      microseconds: word(2),
-      idErrnos: idErrnos.subarray(ids, ids + idsHere),
-      bytes: slice,
-    }
-  })
+  }
+  return results
 }
+
+// A look has a hundred results, and most of them have one of the two at most.
+const NO_IDS = new Int32Array(0)
+const NO_BYTES = Buffer.alloc(0)
 
 /** The text of a Read or GetXattr result. */
 export function resultText({ bytes }: OpResult): string {
@@ -127,8 +131,9 @@ export function resultText({ bytes }: OpResult): string {
 }
 
 /** The same bytes: a look reads a hundred short texts, and a Buffer decodes those several times faster than a TextDecoder. */
-function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
-  return Buffer.from(buffer, byteOffset, byteLength)
+function asBuffer(bytes: Uint8Array): Buffer {
+  if (Buffer.isBuffer(bytes)) return bytes
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /** One thread of a ListTasks result. */

@@ -4,8 +4,11 @@ import { LanePort } from './lane-port'
 
 export { Roots } from './roots'
 
-/** `fast` for what the kernel answers in micro- to milliseconds, `slow` for what can block long. */
-export type Lane = 'fast' | 'slow'
+/**
+ * `fast` for what the kernel answers in micro- to milliseconds, `slow` for what can block long, `files` for what waits
+ * for a disk.
+ */
+export type Lane = 'fast' | 'slow' | 'files'
 
 export interface SubmitOptions {
   /** Takes back a batch that has not started; one that has started is awaited. Rejects with `signal.reason`. */
@@ -49,7 +52,11 @@ export async function submit(batch: Batch, options: SubmitOptions = {}): Promise
 }
 
 /** One event loop, one end of each lane. */
-const ports: Readonly<Record<Lane, LanePort>> = { fast: new LanePort(0), slow: new LanePort(1) }
+const ports: Readonly<Record<Lane, LanePort>> = {
+  fast: new LanePort(0),
+  slow: new LanePort(1),
+  files: new LanePort(2),
+}
 
 function malformed({ length }: Batch, errno: number): VmcgError {
   return new VmcgError(

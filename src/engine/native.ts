@@ -14,8 +14,9 @@ export interface NativeAddon {
   /** Forgets a root. Batches that were submitted with it still finish. Unknown ids are ignored. */
   closeRoot(id: number): void
   /**
-   * Copies a batch to a lane (0: fast, 1: for what can block long). The fast one runs all batches that wait as one burst:
-   * they go from WriteIds to WriteIds together, each in its own order. `done` is called once, on this thread, with the
+   * Copies a batch to a lane (0: fast, 1: for what can block long, 2: for files that are replaced). The first and the
+   * last run all batches that wait as one burst: they go from WriteIds to WriteIds and from ReplaceFile to ReplaceFile
+   * together, each in its own order. `done` is called once, on this thread, with the
    * packed result; those of a burst are called in a row. → ticket ≥ 1, or −EINVAL for a malformed batch, −EBADF for an unknown root.
    */
   submitBatch(
@@ -46,8 +47,11 @@ export interface NativeAddon {
    * where that is 0, its figures. → ticket ≥ 1 for `cancelBatch`, −EINVAL, or −EBADF for an unknown meter.
    */
   readMeters(meters: Int32Array, groups: number, done: (result: ArrayBuffer) => void): number
-  /** Opens (makes, 0600, without following links) a file and takes flock(LOCK_EX|LOCK_NB). → descriptor, or −errno. */
-  lockFile(path: string): number
+  /**
+   * Opens (makes, 0600, without following links) a file, takes flock(LOCK_EX|LOCK_NB), and writes `holder` over its
+   * beginning. → descriptor, or −errno.
+   */
+  lockFile(path: string, holder: string): number
   /**
    * Starts a program on a thread of its own. It gets, and nothing else of ours is open in it: the descriptors of
    * `stdio` from 0 on, then a pipe for what it has to tell (`native/core/launch_message.h`), then the `files`.
@@ -102,7 +106,7 @@ export const PIPE = -2
 
 /**
  * One operation of a batch: eight 32-bit words `[code | flags, root, path, value, arg, idsStart, idsCount, group]`.
- * `path`, `value` and `arg` (of extended attributes) are indices into `strings`, which are joined by NUL; −1 is none.
+ * `path`, `value` and `arg` (where it is a name) are indices into `strings`, which are joined by NUL; −1 is none.
  * Paths are relative to the root, and `.` is the root itself; `..`, absolute paths and links that lead out are EXDEV.
  * Groups are numbered in ascending order; a failure stops the rest of its own group only, unless the operation carries
  * `OP_OPTIONAL`. Two WriteIds operations must not share ids: there is one errno per place in `ids`.
@@ -144,6 +148,13 @@ export enum OpCode {
   RemoveDeviceProgram = 11,
   /** Records of PROGRAM_RECORD_BYTES of the device programs of the v2 cgroup `path` itself into the result's bytes. */
   ListDevicePrograms = 12,
+  /**
+   * Replaces the file `path`, or makes it (0600), as a whole: `value` is written to a new file named `strings[arg]` in
+   * the same directory, which is synced and renamed. A file or link of that name is removed first. With a failure the
+   * old file stays. Of a run of consecutive ReplaceFile operations, and of those of the other batches in the burst, all
+   * are written before the first is synced, and synced before the first is renamed.
+   */
+  ReplaceFile = 13,
 }
 
 /**

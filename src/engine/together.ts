@@ -3,7 +3,7 @@ import { turns } from './turns'
 
 /**
  * How many are on their way to the meeting at once: each asks a hypervisor and has a lock by then. Enough to keep a
- * lane and libuv's four threads at work.
+ * lane at work.
  */
 const UNDER_WAY = 32
 

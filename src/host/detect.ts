@@ -25,11 +25,28 @@ export interface DetectHostOptions {
 }
 
 /** The controllers that v2 offers at its mount point; none where the file cannot be read. */
-function readV2Controllers(mountPoint: string): string[] {
+export function readV2Controllers(mountPoint: string): string[] {
   try {
     return readFileSync(join(mountPoint, 'cgroup.controllers'), 'utf8').split(/\s+/).filter(Boolean)
   } catch {
     return []
+  }
+}
+
+/** What the kernel says of mounts, of this process's cgroups, and of its own release. */
+export interface HostTexts {
+  readonly mountinfo: string
+  readonly procCgroup: string
+  readonly release: string
+}
+
+/** @throws Node's own error when proc is not mounted. */
+export function readHostTexts(procRoot = '/proc'): HostTexts {
+  const read = (...names: string[]): string => readFileSync(join(procRoot, ...names), 'utf8')
+  return {
+    mountinfo: read('self', 'mountinfo'),
+    procCgroup: read('self', 'cgroup'),
+    release: read('sys', 'kernel', 'osrelease'),
   }
 }
 
@@ -48,14 +65,17 @@ function findHierarchies(mountinfo: string, procCgroup: string): CgroupMounts {
 export function detectHost(options: DetectHostOptions = {}): Host {
   checkObject('options', options)
   checkOptionalText('procRoot', options.procRoot)
-  const { procRoot = '/proc' } = options
-  const read = (...names: string[]): string => readFileSync(join(procRoot, ...names), 'utf8')
-  const { layout, hierarchies } = findHierarchies(read('self', 'mountinfo'), read('self', 'cgroup'))
+  return hostFrom(readHostTexts(options.procRoot))
+}
+
+/** The host that these texts tell of; one small file is read where they name a v2 mount. */
+export function hostFrom({ mountinfo, procCgroup, release }: HostTexts): Host {
+  const { layout, hierarchies } = findHierarchies(mountinfo, procCgroup)
   return Object.freeze({
     layout,
     hierarchies,
     controller: (name: string) => hierarchies.find(({ controllers }) => controllers.includes(name)),
-    kernel: read('sys', 'kernel', 'osrelease').trim(),
+    kernel: release.trim(),
     isRoot: process.geteuid?.() === 0,
   })
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { TagAttribute } from '../plan/operations'
-import { detectHost, type Host } from './detect'
+import { type Host, type HostTexts, hostFrom, readHostTexts, readV2Controllers } from './detect'
 import { delegatedHost, rootless } from './rootless'
 
 /** A host as this process can use it for one cgroup. */
@@ -34,16 +34,33 @@ export async function sandboxHost(path: string): Promise<SandboxHost> {
   return { host, wholeHost, isPowerless, tagAttribute: 'user.vmcg' }
 }
 
-let latest: Host | undefined
+let latest: { readonly texts: HostTexts; readonly host: Host } | undefined
 
-/** The host as it is now; the object of the last look where that saw the same, so that all sandboxes have one. */
+/**
+ * The host as it is now; the object of the last look where that saw the same, so that all sandboxes have one, and
+ * thousands of them are made without parsing the same mounts as often.
+ */
 function currentHost(): Host {
-  const now = detectHost()
-  if (latest === undefined || !isDeepStrictEqual(seenOn(now), seenOn(latest))) latest = now
-  return latest
+  const texts = readHostTexts()
+  if (latest === undefined || !isDeepStrictEqual(texts, latest.texts) || !isAsSeen(latest.host)) {
+    const now = hostFrom(texts)
+    const before = latest?.host
+    const isSame = before !== undefined && isDeepStrictEqual(seenOn(now), seenOn(before))
+    latest = { texts, host: isSame ? before : now }
+  }
+  return latest.host
 }
 
 /** All of it that can be compared. */
 function seenOn({ controller: _, ...seen }: Host): Omit<Host, 'controller'> {
   return seen
+}
+
+/** What the texts do not tell. */
+function isAsSeen({ isRoot, hierarchies }: Host): boolean {
+  const v2 = hierarchies.find(({ version }) => version === 2)
+  return (
+    isRoot === (process.geteuid?.() === 0) &&
+    (v2 === undefined || isDeepStrictEqual(readV2Controllers(v2.mountPoint), v2.controllers))
+  )
 }

@@ -77,6 +77,7 @@ function move(cgroups: Cgroups, path: string, tids: readonly number[]): Cgroups 
   return Object.fromEntries(
     Object.entries(cgroups).map(([where, cgroup]) => {
       const others = cgroup.tids.filter((tid) => !moved.has(tid))
+      if (where !== path && others.length === cgroup.tids.length) return [where, cgroup]
       const now = where === path ? [...others, ...moved].sort((a, b) => a - b) : others
       return [where, { ...cgroup, tids: now }]
     }),

@@ -34,9 +34,9 @@ export function planKnobs(builder: PlanBuilder, desired: Desired): void {
   for (const own of ownCgroups({ ...desired, resources: v1, vcpus })) {
     planCgroup(builder, desired, own, 1, onUnsupported)
   }
-  const v2 = resourcesOn(2, desired.resources, versionOf, main)
   const unified = builder.hierarchies.find(({ version }) => version === 2)
   if (unified === undefined) return
+  const v2 = resourcesOn(2, desired.resources, versionOf, main)
   for (const own of ownCgroupsV2(desired, v2, versionOf('cpu') === 2)) {
     planCgroup(builder, desired, own, 2, onUnsupported)
   }

@@ -66,9 +66,10 @@ function mainVersion(versionOf: VersionOf): Version {
  * on the host's own.
  */
 export function askedKnobs(resources: Desired['resources'], versionOf: VersionOf): readonly Knob[] {
-  return ([1, 2] as const).flatMap((version) =>
-    knobsOf(resourcesOn(version, resources, versionOf, mainVersion(versionOf)), version),
-  )
+  return ([1, 2] as const).flatMap((version) => {
+    const part = resourcesOn(version, resources, versionOf, mainVersion(versionOf))
+    return Object.keys(part).length === 0 ? [] : knobsOf(part, version)
+  })
 }
 
 /** What a cpuset of v2 really has, which tells whether one below it can have what is asked for. */

@@ -25,7 +25,8 @@ import { versionsIn } from './versions'
  */
 export function planSandbox(desired: Desired, observed: Observed): Plan {
   const builder = new PlanBuilder(observed)
-  const needed = handedDownControllers(desired, versionsIn(observed.hierarchies))
+  const isOnV2 = observed.hierarchies.some(({ version }) => version === 2)
+  const needed = isOnV2 ? handedDownControllers(desired, versionsIn(observed.hierarchies)) : []
   for (const hierarchy of observed.hierarchies) {
     for (const path of ownPaths(desired, hierarchy)) refuseForeign(hierarchy, path, desired)
     refuseUnfit(hierarchy, desired, needed)

@@ -1,4 +1,4 @@
-import { readFileSync, unlinkSync, writeSync } from 'node:fs'
+import { readFileSync, unlinkSync } from 'node:fs'
 import { native } from '../engine/native'
 import { pause } from '../engine/pause'
 import { CgroupError, errnoName, errnoText, VmcgError } from '../errors'
@@ -26,9 +26,9 @@ const PID_DIGITS = 7
  * Takes flock(2) on a file, waiting for whoever holds it. The kernel releases it when the holder ends, however it
  * ends. The file holds the pid of its holder, for the message that others get.
  *
- * @throws `ERR_VMCG_BUSY` after `timeoutMs`, naming the holder; the kernel's error where the file cannot be opened,
- *   `ERR_VMCG_STATE` where it cannot be written; `ERR_VMCG_INVALID_ARGUMENT` for a `timeoutMs` that is no number of 0
- *   or more; `signal.reason` after an abort.
+ * @throws `ERR_VMCG_BUSY` after `timeoutMs`, naming the holder; the kernel's error where the file cannot be opened or
+ *   written; `ERR_VMCG_INVALID_ARGUMENT` for a `timeoutMs` that is no number of 0 or more; `signal.reason` after an
+ *   abort.
  */
 export async function takeLock(path: string, options: LockOptions): Promise<HeldLock> {
   // Not a number compares as false with every deadline, and would wait for ever.
@@ -41,10 +41,12 @@ export async function takeLock(path: string, options: LockOptions): Promise<Held
       },
     )
   }
+  // All of one length, so that nothing of another's is left.
+  const holder = `${process.pid}`.padEnd(PID_DIGITS).concat('\n')
   const deadline = performance.now() + options.timeoutMs
   for (;;) {
     options.signal?.throwIfAborted()
-    const fd = native().lockFile(path)
+    const fd = native().lockFile(path, holder)
     if (fd >= 0) return held(path, fd)
     if (fd !== -EWOULDBLOCK) {
       throw new CgroupError(errnoName(-fd), `cannot lock ${path}: ${errnoText(-fd)}`, {
@@ -59,14 +61,6 @@ export async function takeLock(path: string, options: LockOptions): Promise<Held
 }
 
 function held(path: string, fd: number): HeldLock {
-  try {
-    // All of one length, so that nothing has to be cut off: what is truncated ext4 writes out at close
-    // (auto_da_alloc), which takes most of a millisecond.
-    writeSync(fd, `${process.pid}`.padEnd(PID_DIGITS).concat('\n'), 0)
-  } catch (cause) {
-    native().closeFd(fd)
-    throw new VmcgError('ERR_VMCG_STATE', `the lock file ${path} cannot be written`, { cause, path })
-  }
   let isRemoved = false
   return {
     removeFile: () => {

@@ -15,11 +15,12 @@ const STATE_FILE = /^[0-9a-f]{32}\.json$/
  */
 export async function readStates(directory: string): Promise<readonly (SandboxState | VmcgError)[]> {
   const names = await fileNames(directory)
-  const states = names
-    .filter((name) => STATE_FILE.test(name))
-    .sort()
-    .map((name) => readState(join(directory, name)).catch(orError))
-  return (await Promise.all(states)).flatMap((state) => state ?? [])
+  const states: (SandboxState | VmcgError)[] = []
+  for (const name of names.filter((each) => STATE_FILE.test(each)).sort()) {
+    const state = await readState(join(directory, name)).catch(orError)
+    if (state !== undefined) states.push(state)
+  }
+  return states
 }
 
 async function fileNames(directory: string): Promise<string[]> {

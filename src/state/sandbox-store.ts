@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
-import { turns } from '../engine/turns'
+import { existsSync, rmSync } from 'node:fs'
 import { VmcgError } from '../errors'
 import type { TagAttribute } from '../plan/operations'
 import type { HeldLock, LockOptions } from './lock'
@@ -25,14 +23,13 @@ export interface FreshState {
   readonly takenOver?: readonly string[] | undefined
 }
 
-/**
- * The state of one sandbox on disk, and the lock that goes with it. Reading and writing resolve in a turn of the event
- * loop of its own: libuv hands out whatever its threads have finished all at once, and each caller goes on to plan.
- */
+/** The state of one sandbox on disk, and the lock that goes with it. */
 export class SandboxStore {
   readonly #where: Pick<SandboxState, 'driver' | 'parent' | 'id'>
   readonly #paths: StatePaths
   #overdue: Promise<unknown> | undefined
+  /** Whether there is a state, as it was last seen while the lock was held; undefined: nobody has looked. */
+  #isThere: boolean | undefined
 
   /** @throws `ERR_VMCG_STATE` for a directory that cannot be made or that others could write to. */
   constructor(directory: string, where: Pick<SandboxState, 'driver' | 'parent' | 'id'>) {
@@ -49,8 +46,10 @@ export class SandboxStore {
    */
   async locked<T>(options: LockOptions, act: (lock: HeldLock) => Promise<T>): Promise<T> {
     const lock = await takeLock(this.#paths.lock, options)
+    this.#isThere = undefined
     const letGo = () => {
-      if (!existsSync(this.#paths.state)) lock.removeFile()
+      this.#isThere ??= existsSync(this.#paths.state)
+      if (!this.#isThere) lock.removeFile()
       lock.release()
     }
     try {
@@ -74,7 +73,7 @@ export class SandboxStore {
    */
   async read(): Promise<SandboxState | undefined> {
     const state = await readState(this.#paths.state)
-    await turns.next()
+    this.#isThere = state !== undefined
     if (state === undefined) return undefined
     const { driver, parent, id } = this.#where
     if (state.driver === driver && state.parent === parent && state.id === id) return state
@@ -91,7 +90,7 @@ export class SandboxStore {
 
   async write(state: SandboxState): Promise<void> {
     await writeState(this.#paths.state, state)
-    await turns.next()
+    this.#isThere = true
   }
 
   /** Where the sockets of a VMM that was launched are; it need not exist. */
@@ -102,7 +101,8 @@ export class SandboxStore {
   /** Removes the state and the sockets, and the lock's file with them. Only while the lock is held. */
   async remove(lock: HeldLock): Promise<void> {
     await removeState(this.#paths.state)
-    await rm(this.#paths.sockets, { recursive: true, force: true })
+    this.#isThere = false
+    rmSync(this.#paths.sockets, { recursive: true, force: true })
     lock.removeFile()
   }
 

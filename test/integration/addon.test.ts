@@ -184,7 +184,7 @@ describe('submitBatch', () => {
     ['an unknown opcode', FAST, [99, 0, 0, -1, -1, 0, 0, 0], []],
     ['a path that is not there', FAST, [4, 0, 7, -1, -1, 0, 0, 0], []],
     ['ids that are not there', FAST, [5, 0, 0, -1, -1, 0, 2, 0], [1]],
-    ['an unknown lane', 2, [4, 0, 0, -1, -1, 0, 0, 0], []],
+    ['an unknown lane', 3, [4, 0, 0, -1, -1, 0, 0, 0], []],
   ])('refuses %s', (_, lane, words, ids) => {
     words[1] = root
     expect(addon.submitBatch(lane, Int32Array.from(words), 'knob', Int32Array.from(ids), fail)).toBe(-EINVAL)
@@ -269,29 +269,32 @@ describe('the lanes', () => {
 })
 
 describe('lockFile', () => {
+  const holder = `${process.pid}\n`
+
   test('has one holder until its descriptor is closed', () => {
-    const lock = addon.lockFile(at('lock'))
+    const lock = addon.lockFile(at('lock'), holder)
     expect(lock).toBeGreaterThan(0)
     expect(statSync(at('lock')).mode & 0o777).toBe(0o600)
-    expect(addon.lockFile(at('lock'))).toBe(-EAGAIN)
+    expect(readFileSync(at('lock'), 'utf8')).toBe(holder)
+    expect(addon.lockFile(at('lock'), holder)).toBe(-EAGAIN)
     expect(addon.closeFd(lock)).toBe(0)
-    const next = addon.lockFile(at('lock'))
+    const next = addon.lockFile(at('lock'), holder)
     expect(next).toBeGreaterThan(0)
     addon.closeFd(next)
   })
 
   test('locks the file that bears the name now', () => {
-    const old = addon.lockFile(at('lock'))
+    const old = addon.lockFile(at('lock'), holder)
     unlinkSync(at('lock'))
-    const lock = addon.lockFile(at('lock'))
-    expect(addon.lockFile(at('lock'))).toBe(-EAGAIN)
+    const lock = addon.lockFile(at('lock'), holder)
+    expect(addon.lockFile(at('lock'), holder)).toBe(-EAGAIN)
     for (const fd of [old, lock]) expect(addon.closeFd(fd)).toBe(0)
   })
 
   test('follows no link', () => {
     writeFileSync(at('target'), '')
     symlinkSync('target', at('lock'))
-    expect(addon.lockFile(at('lock'))).toBe(-ELOOP)
+    expect(addon.lockFile(at('lock'), holder)).toBe(-ELOOP)
   })
 })
 

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   linkSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -110,6 +111,23 @@ it('takes along, when it is removed, what a crash has left of a temporary file',
 it('is an error where its directory has gone', async () => {
   const gone = join(directory, 'gone', 'x.json')
   await expect(writeState(gone, state)).rejects.toMatchObject({ code: 'ERR_VMCG_STATE', path: gone })
+})
+
+it('says which system call the kernel has refused when it cannot be written', async () => {
+  mkdirSync(path)
+  await expect(writeState(path, state)).rejects.toMatchObject({
+    code: 'ERR_VMCG_STATE',
+    path,
+    cause: { code: 'EISDIR', syscall: 'renameat', path },
+  })
+  expect(readdirSync(directory)).toEqual(['x.json'])
+})
+
+it('is written together with many others, each as a whole', async () => {
+  const names = Array.from({ length: 300 }, (_, index) => `vm${index}`)
+  await Promise.all(names.map((id) => writeState(join(directory, `${id}.json`), { ...state, id })))
+  for (const id of names) expect(await readState(join(directory, `${id}.json`))).toEqual({ ...state, id })
+  expect(readdirSync(directory)).toHaveLength(names.length)
 })
 
 describe('links', () => {

@@ -37,9 +37,10 @@ function withLazyImports(code) {
     return `let ${name}$; const ${name} = () => (${name}$ ??= require(${specifier}));`
   })
   if (names.length === 0) return code
-  // In brackets for the sake of `new name.Class()`.
+  // In brackets for the sake of `new name.Class()`. Once it is loaded nothing is called: code that runs seldom is not
+  // compiled, and calls are what it spends its time with.
   const used = new RegExp(`\\b(${names.join('|')})\\.`, 'g')
-  return withNamedReexports(declared.replace(used, '($1()).'))
+  return withNamedReexports(declared.replace(used, '($1$ ?? $1()).'))
 }
 
 /** @param {string} folder of compiled modules, which are changed in place */
