@@ -27,11 +27,15 @@ const V2 = ['cgroup-v2']
 const USER = ['delegated-v2']
 
 /**
- * What is long, such as ending a life after each of its steps, and what the version of cgroups makes no difference to.
- * It is run whole on the host, and here in one guest only.
+ * What is long, such as ending a life after each of its steps, and what the version of cgroups makes no difference to,
+ * such as a monitor or the bus of systemd. One guest runs it, and the host as far as it has what that takes.
  */
-const CAMPAIGNS = /^(?:crash-.*|.*-endings|lives|bench|addon-workers|wrong-arguments)$/
-const ALL_OTHERS = /^(?!crash-|.*-endings$|lives$|bench$|addon-workers$|wrong-arguments$)/
+const ONCE = [
+  ...['crash-.*', '.*-endings', 'lives', 'bench', 'addon-workers', 'wrong-arguments'],
+  ...['qemu-hypervisor', 'spinvm', 'systemd-units'],
+].join('|')
+const CAMPAIGNS = new RegExp(`^(?:${ONCE})$`)
+const ALL_OTHERS = new RegExp(`^(?!(?:${ONCE})$)`)
 
 /** @type {readonly Guest[]} */
 const GUESTS = [

@@ -33,7 +33,7 @@ const NATIVE = { VMCG_SCALE: '1', VMCG_PATIENCE: '2' }
 /** In the checkout. */
 const CORE_TESTS = 'build-core/vmcg-core-tests'
 
-const GUEST_TIMEOUT_MS = 30 * 60_000
+const GUEST_TIMEOUT_MS = 45 * 60_000
 
 const USAGE = `usage: npm run test:vm [-- [guest...] [pattern...] [--shell] [--exec COMMAND]]
 
