@@ -13,6 +13,7 @@ interface OpenOptions extends ActOptions {
   readonly stateDir?: string | undefined
   readonly writeTimeoutMs?: number | undefined
   readonly unsupported?: 'error' | 'warn' | undefined
+  readonly mirror?: boolean | undefined
   readonly logger?: Logger | undefined
 }
 
@@ -27,14 +28,16 @@ export function checkActOptions(options: ActOptions, name = 'options'): void {
 /**
  * The options of everything that opens a state.
  *
- * @throws `ERR_VMCG_INVALID_ARGUMENT` as {@link checkActOptions}, and for a `stateDir`, `writeTimeoutMs`, `unsupported` or
- *   `logger` of no use.
+ * @throws `ERR_VMCG_INVALID_ARGUMENT` as {@link checkActOptions}, and for a `stateDir`, `writeTimeoutMs`, `unsupported`, `mirror`
+ *   or `logger` of no use.
  */
 export function checkOpenOptions(options: OpenOptions, name = 'options'): void {
   checkActOptions(options, name)
   checkOptionalText('stateDir', options.stateDir)
   checkOptionalMs('writeTimeoutMs', options.writeTimeoutMs)
-  const { logger, unsupported } = options
+  const { logger, mirror, unsupported } = options
+  if (mirror !== undefined && typeof mirror !== 'boolean')
+    throw badArgument('mirror', 'true or false', mirror)
   if (unsupported !== undefined && unsupported !== 'error' && unsupported !== 'warn') {
     throw badArgument('unsupported', "'error' or 'warn'", unsupported)
   }

@@ -138,6 +138,7 @@ export class SystemdError extends VmcgError {
 export type LaunchStepName =
   | 'prepare'
   | 'spawn'
+  | 'wait'
   | 'enter'
   | 'close'
   | 'session'

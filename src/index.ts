@@ -1,3 +1,4 @@
+export type { DriverOption } from './driver'
 export type { DestroyReport } from './engine/drain'
 export type { OperationOutcome } from './engine/execute'
 export type { MovedThread } from './engine/moves'
@@ -9,6 +10,7 @@ export {
   type LaunchStepName,
   QmpError,
   SpawnError,
+  SystemdError,
   VmcgError,
   type VmcgErrorCode,
   type VmcgErrorDetails,
@@ -74,3 +76,5 @@ export type {
 } from './sandbox-options'
 export type { ReadSandbox, StatsOf, StatsOptions } from './sandbox-stats'
 export type { SandboxThread, ThreadRole } from './sandbox-threads'
+export { BusReplyError } from './systemd/bus-errors'
+export { UnitJobError } from './systemd/unit-errors'

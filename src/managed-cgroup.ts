@@ -21,6 +21,7 @@ import type { SandboxSession } from './sandbox-session'
 import { goesOn } from './session-errors'
 import { type GateKey, SessionGate } from './session-gate'
 import { keepOut } from './session-leaving'
+import { hasScope, joinScope, startScope } from './session-scope'
 
 /** What a `CgroupManager` stands on: the session of a cgroup without a leaf, and the rules for its devices. */
 export class ManagedCgroup {
@@ -45,15 +46,19 @@ export class ManagedCgroup {
    * @throws as `CgroupManager.create()` and `restore()`.
    */
   static async open<T extends { readonly config: { readonly resources: LinuxResources } }>(
-    { path, takenOver }: ManagedPlace,
+    { path, takenOver, driven }: ManagedPlace,
     config: CgroupManagerConfig,
     mustExist: boolean,
     begin: (cgroup: ManagedCgroup) => T,
   ): Promise<T> {
     const { host, wholeHost, isPowerless, tagAttribute } = await sandboxHost(path)
-    const key: GateKey = {
+    const where = driven ?? {
+      driver: 'cgroupfs',
       parent: parentPath(path),
       id: path.slice(path.lastIndexOf('/') + 1),
+    }
+    const key: GateKey = {
+      ...where,
       hasLeaf: false,
       tagAttribute,
       takenOver,
@@ -99,7 +104,10 @@ export class ManagedCgroup {
     if (this.#isPowerless) return nothingDone(session.state.id)
     const isKnown = session.state.processes.some((known) => known.pid === pid && isSameProcess(known))
     await session.remember(pid, 'helper')
-    return this.#settleOrRelease(isKnown ? [] : [pid], options)
+    return this.#settleOrRelease(isKnown ? [] : [pid], options, async () => {
+      if (await hasScope(session, options)) await joinScope(session, pid, options)
+      else await startScope(session, pid, options)
+    })
   }
 
   async addThreads(tids: readonly number[], options: ActOptions): Promise<Report> {
@@ -117,8 +125,13 @@ export class ManagedCgroup {
   }
 
   /** Who cannot be in all of the hierarchies is in none: else every call after this one would fail because of it. */
-  async #settleOrRelease(added: readonly number[], options: ActOptions): Promise<Report> {
+  async #settleOrRelease(
+    added: readonly number[],
+    options: ActOptions,
+    enter: () => Promise<void> = async () => undefined,
+  ): Promise<Report> {
     try {
+      await enter()
       return await this.settle(this.applied, options)
     } catch (error) {
       await keepOut(this.gate.session, added, error)

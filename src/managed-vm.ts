@@ -19,6 +19,7 @@ import { setFrozen } from './session-freezer'
 import { type GateKey, type GateOptions, SessionGate } from './session-gate'
 import { launchVmm, refuseRunning } from './session-launch'
 import { keepOut } from './session-leaving'
+import { joinScope, startScope } from './session-scope'
 import type { MergeState } from './state/state-file'
 
 /**
@@ -82,8 +83,15 @@ export class ManagedVm {
   attach(hypervisor: Hypervisor, options: AttachOptions): Promise<void> {
     return this.gate.act(options, async () => {
       checkHypervisor(hypervisor)
-      await this.gate.session.remember(hypervisor.pid(), 'vmm')
-      await this.gate.session.rememberKernelThreads(options)
+      const { session } = this.gate
+      const pid = hypervisor.pid()
+      const isKnown = session.state.processes.some((known) => known.pid === pid && isSameProcess(known))
+      await session.remember(pid, 'vmm')
+      await startScope(session, pid, options).catch(async (error) => {
+        await keepOut(session, isKnown ? [] : [pid], error)
+        throw error
+      })
+      await session.rememberKernelThreads(options)
       await this.#take(hypervisor, options.own)
     })
   }
@@ -93,8 +101,8 @@ export class ManagedVm {
       const launch = checkLaunch(file, args, options)
       refuseRunning(this.gate.session)
       await this.#take(undefined)
-      await this.#applyContainers(options)
       return launchVmm(this.gate.session, launch, {
+        apply: () => this.#applyContainers(options),
         attach: (hypervisor) => this.#take(hypervisor),
         place: async () => this.#settleApplied({ signal: options.signal }),
       })
@@ -108,8 +116,11 @@ export class ManagedVm {
       const { session } = this.gate
       const isKnown = session.state.processes.some((known) => known.pid === pid && isSameProcess(known))
       await session.remember(pid, 'helper')
-      if (session.state.applied === null) return undefined
-      return this.#settleApplied(options).catch(async (error) => {
+      const enter = async (): Promise<Report | undefined> => {
+        await joinScope(session, pid, options)
+        return session.state.applied === null ? undefined : this.#settleApplied(options)
+      }
+      return enter().catch(async (error) => {
         await keepOut(session, isKnown ? [] : [pid], error)
         throw error
       })

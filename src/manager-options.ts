@@ -1,3 +1,4 @@
+import type { DriverOption } from './driver'
 import { VmcgError } from './errors'
 import type { HypervisorDevicesOptions } from './host/devices'
 import type { Logger } from './log'
@@ -8,7 +9,7 @@ import type { ActOptions } from './sandbox-options'
 export interface CgroupManagerConfig extends ActOptions {
   /**
    * OCI `linux.cgroupsPath`: an absolute path is below the mount points, a relative one below `/vc`; the last component
-   * gets the prefix `kata_`.
+   * gets the prefix `kata_`. With systemd `slice:prefix:name`: the cgroup is `<slice>/<prefix>-<name>.scope/vm`.
    */
   readonly cgroupsPath?: string | undefined
   /** Names the cgroup where there is no `cgroupsPath`: `/vc/kata_<id>`. 1 to 128 letters, digits, `_`, `.` and `-`. */
@@ -28,8 +29,16 @@ export interface CgroupManagerConfig extends ActOptions {
    * with a warning in the report. @default 'error', or what it was before
    */
   readonly unsupported?: 'error' | 'warn' | undefined
-  /** Who makes the top directory. Only `cgroupfs` is served by this version. @default 'cgroupfs' */
-  readonly driver?: 'cgroupfs' | undefined
+  /**
+   * Who makes the cgroup that ours is in: vmcg, or systemd, as a scope that begins with the first `add()` and ends with its
+   * last process. `auto` is systemd where `cgroupsPath` is `slice:prefix:name`. @default 'auto'
+   */
+  readonly driver?: DriverOption | undefined
+  /**
+   * Whether the unit shows the limits of memory and pids, and the quota as well, for the eyes of `systemctl`; what holds is
+   * in the cgroup below. It stays so for as long as the cgroup is there. Only with systemd. @default false
+   */
+  readonly mirror?: boolean | undefined
   /** Where state and lock are kept. @default '/run/vmcg', `$XDG_RUNTIME_DIR/vmcg` for other users */
   readonly stateDir?: string | undefined
   /** How long to wait for another process that works on this cgroup, in milliseconds. @default 10000 */
@@ -60,7 +69,7 @@ export interface CpusetOptions {
 /** What `toJSON()` gives and `restore()` takes: where the state is kept, not the state itself. */
 export interface ManagerJson {
   readonly version: 1
-  /** Below the mount point of each hierarchy. */
+  /** Below the mount point of each hierarchy; with systemd `slice:prefix:name`. */
   readonly path: string
   readonly stateDir: string
 }

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { DrivenPlace } from './driver'
 import { CgroupError, VmcgError } from './errors'
 import { describeHierarchies, type Host } from './host/detect'
 import type { Hierarchy } from './host/hierarchies'
@@ -14,6 +15,8 @@ export interface ManagedPlace {
   readonly path: string
   /** Ids of hierarchies; empty: it is our own, in all of them. */
   readonly takenOver: readonly string[]
+  /** Where systemd is to make a unit for it. */
+  readonly driven?: DrivenPlace | undefined
 }
 
 /**

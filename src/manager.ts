@@ -14,7 +14,7 @@ import {
   type DeviceOptions,
   type ManagerJson,
 } from './manager-options'
-import { managedPlace } from './manager-path'
+import { managedPlace, restorablePath, restoredPlace } from './manager-path'
 import type { ManagedPlace } from './manager-taken-over'
 import { checkObject, checkOptionalText } from './model/argument'
 import { checkedResources } from './model/container'
@@ -32,7 +32,8 @@ import { defaultStateDirectory } from './state/state-directory'
 /**
  * One cgroup in every v1 hierarchy of the host, or in the one of v2, held to any OCI `linux.resources`, for the
  * processes of a VM or of anything else. On a hybrid host it is in v2 as well where something is asked of a controller
- * there. Kata: virtcontainers/pkg/cgroups/manager.go.
+ * there. Kata: virtcontainers/pkg/cgroups/manager.go. With systemd it is in a scope that begins with the first `add()`:
+ * `apply()` before that is `ERR_VMCG_NOT_ATTACHED`, and after its end `ERR_VMCG_VM_GONE`.
  *
  * Every acting method may be called twice, waits for the one before it, and works under a lock that other objects and
  * processes respect. All of them reject with `ERR_VMCG_CLOSED` after `close()`, with `ERR_VMCG_DESTROYED` once the
@@ -56,10 +57,11 @@ export class CgroupManager {
    * Takes up the cgroup of this path, or begins a new one. No cgroup is made before `add()` or `apply()`.
    *
    * @throws `ERR_VMCG_INVALID_PATH`; `ERR_VMCG_INVALID_ID`; `ERR_VMCG_INVALID_ARGUMENT` for another option of the wrong
-   *   type; `ERR_VMCG_INVALID_SPEC` for resources of a wrong type, naming the JSON path; `ERR_VMCG_UNSUPPORTED` for a
-   *   systemd path; `ERR_VMCG_NO_CONTROLLER`; `EROFS` where a hierarchy that is asked for is mounted read-only;
-   *   `ERR_VMCG_STATE`; for one of `paths`, `ENOENT` where it is not there, and `ERR_VMCG_CGROUP_TYPE` for a threaded
-   *   cgroup of v2 and for one with others below; `ERR_VMCG_BUSY`; what `apply()` throws before anything is written.
+   *   type; `ERR_VMCG_INVALID_SPEC` for resources of a wrong type, naming the JSON path; `ERR_VMCG_SYSTEMD_MISSING` for
+   *   a systemd path where systemd does not run the host; `ERR_VMCG_NO_CONTROLLER`; `EROFS` where a hierarchy that is
+   *   asked for is mounted read-only; `ERR_VMCG_STATE`; for one of `paths`, `ENOENT` where it is not there, and
+   *   `ERR_VMCG_CGROUP_TYPE` for a threaded cgroup of v2 and for one with others below; `ERR_VMCG_BUSY`; what `apply()`
+   *   throws before anything is written.
    */
   static async create(config: CgroupManagerConfig): Promise<CgroupManager> {
     checkOpenOptions(config, 'the config')
@@ -78,7 +80,7 @@ export class CgroupManager {
   ): Promise<CgroupManager> {
     const { path, stateDir } = checkedJson(json)
     checkOpenOptions(options)
-    return CgroupManager.#open({ path, takenOver: [] }, { ...options, stateDir }, true)
+    return CgroupManager.#open(restoredPlace(path), { ...options, stateDir }, true)
   }
 
   static async #open(
@@ -105,7 +107,7 @@ export class CgroupManager {
 
   /**
    * Puts a process into the cgroup, in every hierarchy, making what is missing. Limits stay as the last `apply()` left
-   * them.
+   * them. With systemd the first process starts the scope, and so does one that is added after it has ended.
    *
    * @throws `ERR_VMCG_VM_GONE` when there is no such process; what `apply()` throws. A user to whom no cgroup was given
    *   gets neither: nothing is done.
@@ -291,7 +293,7 @@ export class CgroupManager {
 
   /** What `restore()` needs. */
   toJSON(): ManagerJson {
-    return { version: 1, path: this.#gate.session.paths.sandbox, stateDir: this.#stateDir }
+    return { version: 1, path: restorablePath(this.#gate.session.state), stateDir: this.#stateDir }
   }
 
   [inspect.custom](): string {

@@ -13,7 +13,7 @@ export interface ListOptions {
 export interface ListedSandbox {
   readonly id: string
   readonly parent: string
-  readonly driver: 'cgroupfs'
+  readonly driver: 'cgroupfs' | 'systemd'
   /**
    * The VMM that was attached last; null: none. It has ended when it is not alive, also if its pid is somebody's again.
    */

@@ -11,12 +11,19 @@ import { managerHierarchies, sandboxHierarchies } from './host/sandbox-hierarchi
 import { askThreads } from './hypervisor/ask-threads'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import type { LinuxResources } from './model/generated/oci'
-import { type Desired, sandboxPaths } from './plan/desired'
+import { type Desired, isInScope, sandboxPaths } from './plan/desired'
 import { neededKnobs } from './plan/needed-controllers'
 import { type Observed, pathChain } from './plan/observed'
 import { ownPaths } from './plan/own-cgroups'
 import { served } from './plan/served'
-import { limitedThreads, originPaths, planTeardown, type TeardownOptions } from './plan/teardown'
+import {
+  homePath,
+  limitedThreads,
+  membersPaths,
+  originPaths,
+  planTeardown,
+  type TeardownOptions,
+} from './plan/teardown'
 import { versionsIn } from './plan/versions'
 import type { ProcessState, SandboxState } from './state/state-file'
 
@@ -87,6 +94,7 @@ export async function lookAtSandbox(
     desired: {
       id: state.id,
       parent: state.parent,
+      scope: state.scope,
       owner: state.nonce,
       tagAttribute: state.tagAttribute,
       resources,
@@ -108,7 +116,7 @@ export async function lookAtSandbox(
 }
 
 /**
- * Looks at everything that the state claims, and plans to take it away.
+ * Looks at everything that the state claims, and at where systemd has put the processes, and plans to take it away.
  *
  * @param stranded as for `planTeardown`.
  */
@@ -122,9 +130,9 @@ export async function lookAtTeardown(
   const observed = await observe(
     roots,
     {
-      hierarchies: host.hierarchies.filter(({ id }) => state.claimed.includes(id)),
-      surroundings: (hierarchy) => [paths.parent, ...originPaths(everyOrigin, hierarchy)],
-      own: (hierarchy) => ownPaths(state, hierarchy),
+      hierarchies: host.hierarchies.filter(({ id }) => state.claimed.includes(id) || isInScope(state, id)),
+      surroundings: (hierarchy) => [paths.parent, homePath(state), ...originPaths(everyOrigin, hierarchy)],
+      own: (hierarchy) => membersPaths(state, hierarchy),
       knobs: [],
       tagAttribute: state.tagAttribute,
       pids: state.processes.map(({ pid }) => pid),

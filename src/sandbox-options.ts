@@ -1,3 +1,4 @@
+import type { DriverOption } from './driver'
 import type { Logger } from './log'
 import type { ContainerConfig } from './model/container'
 import type { Plan } from './plan/operations'
@@ -13,9 +14,21 @@ export interface SandboxOptions extends ActOptions {
   readonly id: string
   /**
    * The cgroup that the sandbox's is made in; shared by sandboxes, without limits, never removed. On v2 it must hold no
-   * processes of its own. @default '/kata'
+   * processes of its own. With systemd, a slice (`'machine.slice'`), or a slice and what the unit's name begins with
+   * (`'machine.slice:vm'`): the sandbox is then `<slice>/<prefix>-<id>.scope/vm`.
+   * @default '/kata'; with `driver: 'systemd'` `'system.slice:vmcg'`, and `'app.slice:vmcg'` for other users than root
    */
   readonly parent?: string | undefined
+  /**
+   * Who makes the cgroup that the sandbox's is in: vmcg, or systemd, as a scope that begins with the VMM and ends with it.
+   * `auto` is systemd where `parent` is a slice. @default 'auto'
+   */
+  readonly driver?: DriverOption | undefined
+  /**
+   * Whether the unit shows the sandbox's limits of memory and pids as well, for the eyes of `systemctl`; what holds is in
+   * the cgroup below. It stays so for as long as the sandbox is there. Only with systemd. @default false
+   */
+  readonly mirror?: boolean | undefined
   readonly containers?: readonly ContainerConfig[] | undefined
   /** What a container without a quota means: nothing (`ignore`), or no quota for the sandbox (`uncap`). @default 'ignore' */
   readonly unlimited?: 'ignore' | 'uncap' | undefined
@@ -45,7 +58,7 @@ export interface SandboxOptions extends ActOptions {
 
 /**
  * What `Sandbox.load()` takes. `unlimited`, `memoryOverheadBytes` and `unsupported` default to those that the containers
- * were applied with; `parent` must be the sandbox's own.
+ * were applied with; `parent` and `driver` must be the sandbox's own.
  */
 export type LoadOptions = Omit<SandboxOptions, 'id' | 'containers'>
 

@@ -3,7 +3,6 @@ import { idsBelow } from './engine/cgroup-tree'
 import { endStandstill } from './engine/end-standstill'
 import type { StageExecutor } from './engine/execute'
 import { Roots, type SubmitOptions } from './engine/lane'
-import type { MeterReading } from './engine/meter'
 import type { Seat } from './engine/rendezvous'
 import type { Report } from './engine/report'
 import { type IsRealtime, retryNewborn } from './engine/retry-newborn'
@@ -16,7 +15,6 @@ import { givesKernelThreads, kernelThreadsOf } from './host/kernel-threads'
 import { isSameProcess } from './host/origins'
 import { isRealtimeProcess, isRealtimeThread } from './host/process'
 import { freezingHierarchy } from './host/sandbox-hierarchies'
-import { groupBits } from './host/stats-groups'
 import type { StatsMeter } from './host/stats-meter'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import type { DeviceUse } from './model/devices/device-use'
@@ -26,16 +24,20 @@ import { operationsOf, type Plan, type Stage } from './plan/operations'
 import { planSandbox } from './plan/plan-sandbox'
 import { rememberedAfter, rememberedBefore } from './plan/remembered-program'
 import { FREEZER_STATE, type Standstill } from './plan/stand-still'
-import { readStats, settledValue } from './read-stats'
+import { readFigures } from './read-figures'
 import { lookAtSandbox, lookAtTeardown, type Wanted } from './sandbox-look'
 import { listThreads, type SandboxThread } from './sandbox-threads'
 import { destroyed, notAttached } from './session-errors'
 import { sessionExecutor } from './session-executor'
 import { withProcess, withThreads } from './session-members'
 import { SessionMeter } from './session-meter'
+import { liftMirror, showMirror } from './session-mirror'
+import { orScopeGone, plannedState, requireScope } from './session-scope'
+import { KeptState } from './state/kept-state'
 import type { HeldLock } from './state/lock'
 import type { SandboxStore } from './state/sandbox-store'
 import type { ProcessState, SandboxState } from './state/state-file'
+import { type SystemdCallOptions, SystemdUnits } from './systemd/systemd-units'
 
 export interface SessionApplyOptions extends SubmitOptions {
   readonly plan?: Plan | undefined
@@ -51,20 +53,31 @@ export type MergedFrom = Pick<SandboxState, 'containers' | 'merge'>
  * knows merged resources, not containers. Acting methods are called with the store's lock held.
  */
 export class SandboxSession {
-  readonly paths: SandboxPaths
   readonly #host: Host
   readonly #store: SandboxStore
   readonly #writeTimeoutMs: number | undefined
   readonly #roots = new Roots()
   readonly #meter = new SessionMeter()
-  #state: SandboxState
+  readonly #kept: KeptState
+  #systemdUnits: SystemdUnits | undefined
 
   constructor(host: Host, store: SandboxStore, state: SandboxState, writeTimeoutMs?: number) {
     this.#host = host
     this.#store = store
     this.#writeTimeoutMs = writeTimeoutMs
-    this.#state = state
-    this.paths = sandboxPaths(state)
+    this.#kept = new KeptState(state)
+  }
+
+  /** With systemd, those that it is expected to give until there is a unit. */
+  get paths(): SandboxPaths {
+    return sandboxPaths(this.state)
+  }
+
+  /** The way to systemd, which is taken when it is first needed. @throws as `SystemdUnits.open()` */
+  async systemdUnits({ signal }: SystemdCallOptions): Promise<SystemdUnits> {
+    const units = this.#systemdUnits ?? (await SystemdUnits.open({ signal }))
+    this.#systemdUnits = units
+    return units
   }
 
   get host(): Host {
@@ -76,7 +89,12 @@ export class SandboxSession {
   }
 
   get state(): SandboxState {
-    return this.#state
+    return this.#kept.value
+  }
+
+  /** Takes less memory, until it is next worked with. */
+  rest(): void {
+    this.#kept.rest()
   }
 
   get socketDirectory(): string {
@@ -90,15 +108,15 @@ export class SandboxSession {
    */
   async reload(): Promise<void> {
     const stored = await this.#store.read()
-    if (stored?.nonce !== this.#state.nonce) {
-      throw destroyed(this.#state.id)
+    if (stored?.nonce !== this.state.nonce) {
+      throw destroyed(this.state.id)
     }
-    this.#state = stored
+    this.#kept.value = stored
   }
 
   /** Remembers a process and where it came from. A VMM takes the place of the one before; the dead are forgotten. */
   async remember(pid: number, role: ProcessState['role']): Promise<void> {
-    await this.save(await withProcess(this.#host, this.#state, pid, role))
+    await this.save(await withProcess(this.#host, this.state, pid, role))
   }
 
   /** Remembers the kernel's own threads that work for the VMM: they belong where its other threads are. */
@@ -106,7 +124,7 @@ export class SandboxSession {
     const vmm = this.#livingVmm
     if (vmm === undefined) return
     for (const pid of await kernelThreadsOf(this.#roots, vmm.pid, options)) {
-      const isKnown = this.#state.processes.some((known) => known.pid === pid && isSameProcess(known))
+      const isKnown = this.state.processes.some((known) => known.pid === pid && isSameProcess(known))
       if (!isKnown) await this.remember(pid, 'helper')
     }
   }
@@ -122,7 +140,7 @@ export class SandboxSession {
    * @throws `ERR_VMCG_VM_GONE` for a thread that is not there.
    */
   async rememberThreads(tids: readonly number[]): Promise<void> {
-    await this.save(await withThreads(this.#host, this.#state, tids))
+    await this.save(await withThreads(this.#host, this.state, tids))
   }
 
   /**
@@ -131,14 +149,14 @@ export class SandboxSession {
    * @throws `ERR_VMCG_NO_CONTROLLER` where there is no freezer.
    */
   get isFreezable(): boolean {
-    return this.#state.claimed.includes(freezingHierarchy(this.#host, this.#state.takenOver).id)
+    return this.state.claimed.includes(freezingHierarchy(this.#host, this.state.takenOver).id)
   }
 
   /** Remembers that it is to be in the freezer as well. */
   async rememberFreezer(): Promise<void> {
-    const { id } = freezingHierarchy(this.#host, this.#state.takenOver)
+    const { id } = freezingHierarchy(this.#host, this.state.takenOver)
     const freezer = { hierarchy: id, path: this.paths.sandbox, knob: FREEZER_STATE, value: 'THAWED' }
-    await this.save({ managed: [...this.#state.managed, freezer] })
+    await this.save({ managed: [...this.state.managed, freezer] })
   }
 
   /**
@@ -148,7 +166,7 @@ export class SandboxSession {
    */
   refuseUnasked(): void {
     const vmm = this.#livingVmm
-    if (vmm !== undefined) throw notAttached(this.#state.id, vmm.pid)
+    if (vmm !== undefined) throw notAttached(this.state.id, vmm.pid)
   }
 
   async rememberDevices(devices: readonly DeviceUse[]): Promise<void> {
@@ -156,17 +174,24 @@ export class SandboxSession {
   }
 
   async plan(wanted: Wanted, hypervisor: Hypervisor | undefined, options: SubmitOptions): Promise<Plan> {
-    const { desired, observed } = await lookAtSandbox(this, wanted, hypervisor, options)
+    const context = { host: this.#host, roots: this.#roots, state: plannedState(this) }
+    const { desired, observed } = await lookAtSandbox(context, wanted, hypervisor, options)
     return planSandbox(desired, observed)
   }
 
-  /** Brings the sandbox to what is wanted, and remembers that and what it was merged from. */
+  /**
+   * Brings the sandbox to what is wanted, and remembers that and what it was merged from.
+   *
+   * @throws with systemd as {@link requireScope}.
+   */
   async apply(
     wanted: Wanted,
     from: MergedFrom,
     hypervisor: Hypervisor | undefined,
     options: SessionApplyOptions,
   ): Promise<Report> {
+    await requireScope(this, options)
+    await liftMirror(this, wanted.resources, options)
     const execute = retryNewborn(this.executor(), isRealtime)
     let claimed: Plan | undefined
     const claimThenExecute: StageExecutor = async (plan, stage, stageOptions) => {
@@ -175,28 +200,30 @@ export class SandboxSession {
       claimed = plan
       if (stage.name === 'placement') await options.seat?.ready()
       const outcomes = await execute(plan, stage, stageOptions)
-      await this.save({ program: rememberedAfter(this.#state.program, outcomes) })
+      await this.save({ program: rememberedAfter(this.state.program, outcomes) })
       return outcomes
     }
     const look = () => lookAtSandbox(this, wanted, hypervisor, options)
     const identify = identifyIn(this.#host.hierarchies)
     const report = await settle(look, claimThenExecute, { ...options, identify }).catch(async (error) => {
-      // What is thrown already says more than that this cannot be ended either; whoever acts next tries again.
+      // What is thrown already says more than that these cannot be done either; whoever acts next tries again.
       await this.endStandstill().catch(() => undefined)
-      throw error
+      await showMirror(this, this.state.applied ?? {}, {}).catch(() => undefined)
+      throw await orScopeGone(this, error)
     })
     const { resources } = wanted
-    const managed = managedWithoutLifted(this.#state.managed, { ...this.#state, resources })
+    const managed = managedWithoutLifted(this.state.managed, { ...this.state, resources })
     await this.save({ ...from, applied: resources, managed })
+    await showMirror(this, resources, options)
     const unasked = hypervisor === undefined ? this.#livingVmm : undefined
     if (unasked === undefined) return report
-    const warning = `sandbox ${this.#state.id}: its VMM ${unasked.pid} is not attached, so its threads were not placed`
+    const warning = `sandbox ${this.state.id}: its VMM ${unasked.pid} is not attached, so its threads were not placed`
     return { ...report, warnings: [...report.warnings, warning] }
   }
 
   /** Thaws what this process, or one that ended, has frozen for its writes, once these are complete. */
   async endStandstill(): Promise<void> {
-    const { standstill } = this.#state
+    const { standstill } = this.state
     if (standstill === null) return
     // Refuses what is not ours; nobody is to leave.
     await lookAtTeardown(this, {}, 'leave')
@@ -206,9 +233,9 @@ export class SandboxSession {
 
   /** Writes down what is about to be made and set, so that whoever comes after a crash knows what is ours. */
   async #claim(plan: Plan, stage: Stage): Promise<void> {
-    const claimed = [...new Set([...this.#state.claimed, ...Object.keys(plan.mounts)])]
-    const managed = managedWith(this.#state.managed, operationsOf(plan), this.#state)
-    const program = rememberedBefore(this.#state.program, stage.operations)
+    const claimed = [...new Set([...this.state.claimed, ...Object.keys(plan.mounts)])]
+    const managed = managedWith(this.state.managed, operationsOf(plan), this.state)
+    const program = rememberedBefore(this.state.program, stage.operations)
     await this.save({ claimed, managed, program })
   }
 
@@ -216,26 +243,19 @@ export class SandboxSession {
     hypervisor: Hypervisor | undefined,
     options: SubmitOptions,
   ): Promise<readonly SandboxThread[]> {
-    const { applied, merge } = this.#state
+    const { applied, merge } = this.state
     const wanted = { resources: applied ?? {}, devices: null, unsupported: merge.unsupported }
     return listThreads(await lookAtSandbox(this, wanted, hypervisor, options), this.paths)
   }
 
   /** What reads its figures. */
   get meter(): StatsMeter {
-    return this.#meter.current(this.#host, this.#roots, this.paths, this.#state)
+    return this.#meter.current(this.#host, this.#roots, this.paths, this.state)
   }
 
   /** The figures of every controller that the cgroup is in. */
   async figures({ signal }: SubmitOptions): Promise<CgroupStats> {
-    const { meter } = this
-    const source = () => ({
-      meter: meter.meter,
-      stats: (reading: MeterReading) => meter.cgroupStats(reading),
-    })
-    const timeoutMs = Number.POSITIVE_INFINITY
-    const { outcomes } = await readStats([source], { groups: groupBits(), timeoutMs, signal })
-    return settledValue(outcomes[0])
+    return readFigures(this.meter, signal)
   }
 
   /** Every thread that is in one of our own cgroups, in whatever hierarchy. */
@@ -248,8 +268,7 @@ export class SandboxSession {
 
   /** Every process with a thread in one of our own cgroups. */
   async pids(options: SubmitOptions): Promise<readonly number[]> {
-    const { sandbox } = this.paths
-    return idsBelow(this.#roots, this.claimed, sandbox, 'cgroup.procs', options)
+    return idsBelow(this.#roots, this.claimed, this.paths.sandbox, 'cgroup.procs', options)
   }
 
   /** Takes the state away. The cgroups are gone by then. */
@@ -271,28 +290,29 @@ export class SandboxSession {
 
   close(): void {
     this.#meter.close()
+    this.#systemdUnits?.close()
     this.#roots.close()
   }
 
   /** The VMM that the state remembers, while it is alive. */
   get #livingVmm(): ProcessState | undefined {
-    return this.#state.processes.find((process) => process.role === 'vmm' && isSameProcess(process))
+    return this.state.processes.find((process) => process.role === 'vmm' && isSameProcess(process))
   }
 
   /** The hierarchies that it has directories in, or was about to make some in. */
   get claimed(): readonly Hierarchy[] {
-    return this.#host.hierarchies.filter(({ id }) => this.#state.claimed.includes(id))
+    return this.#host.hierarchies.filter(({ id }) => this.state.claimed.includes(id))
   }
 
   /** Remembers these changes, on disk first. */
   async save(changes: Partial<SandboxState>): Promise<void> {
-    const state = { ...this.#state, ...changes }
+    const state = { ...this.state, ...changes }
     const isSame = Object.entries(changes).every(([field, value]) =>
-      isDeepStrictEqual(value, Reflect.get(this.#state, field)),
+      isDeepStrictEqual(value, Reflect.get(this.state, field)),
     )
     if (isSame) return
     await this.#store.write(state)
-    this.#state = state
+    this.#kept.value = state
   }
 }
 

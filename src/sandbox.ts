@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { checkActOptions, checkOpenOptions } from './checked-options'
+import { type DrivenPlace, sandboxPlace } from './driver'
 import type { DestroyReport } from './engine/drain'
 import type { Report } from './engine/report'
 import type { VmProcess } from './engine/vm-process'
@@ -11,8 +12,6 @@ import type { LaunchOptions } from './launch-options'
 import { ManagedVm } from './managed-vm'
 import { badArgument, checkList } from './model/argument'
 import type { ContainerConfig } from './model/container'
-import { checkParentPath } from './model/parent-path'
-import { checkSandboxId } from './model/sandbox-id'
 import { sandboxPaths } from './plan/desired'
 import type { Plan } from './plan/operations'
 import { type AppliedSandbox, applyTogether } from './sandbox-all'
@@ -38,12 +37,12 @@ import type { SandboxThread } from './sandbox-threads'
 import { sandboxTree } from './sandbox-tree'
 import { kill } from './session-leaving'
 
-const DEFAULT_PARENT = '/kata'
-
 /**
  * The cgroups of one VM: `<parent>/<id>` for the VMM and its helpers, `<parent>/<id>/vcpu` for its vCPU threads, which
  * are held to what the containers ask for. On cgroup v2 the first is the root of its threads and the second is
  * threaded. Kata: virtcontainers/cgroups.go.
+ * With systemd the first is `<slice>/<prefix>-<id>.scope/vm`, in a scope that begins when a VMM is launched or attached,
+ * and ends with it.
  *
  * Every acting method may be called twice, waits for the one before it, and works under a lock that other objects and
  * processes respect. All of them reject with `ERR_VMCG_CLOSED` after `close()`, with `ERR_VMCG_DESTROYED` once the
@@ -62,16 +61,16 @@ export class Sandbox {
    *
    * @throws `ERR_VMCG_INVALID_ARGUMENT` (an option), `ERR_VMCG_INVALID_ID`, `ERR_VMCG_INVALID_PATH` (parent),
    *   `ERR_VMCG_INVALID_SPEC` (a container), `ERR_VMCG_NO_CONTROLLER`, `EROFS` (its hierarchy is mounted read-only),
-   *   `ERR_VMCG_STATE`, `ERR_VMCG_BUSY`; what `apply()` refuses before it writes.
+   *   `ERR_VMCG_STATE`, `ERR_VMCG_BUSY`; `ERR_VMCG_SYSTEMD_MISSING` for a slice on a host that systemd does not run; what
+   *   `apply()` refuses before it writes.
    */
   static async create(options: SandboxOptions): Promise<Sandbox> {
     checkOpenOptions(options)
     if (options.containers !== undefined) checkList('containers', options.containers)
-    const id = checkSandboxId(options.id)
-    const parent = checkParentPath(options.parent ?? DEFAULT_PARENT)
-    const { host, tagAttribute } = await usableHost({ parent, id })
+    const place = sandboxPlace(options)
+    const { host, tagAttribute } = await usableHost(place)
     sandboxHierarchies(host, { resources: {}, managed: [], devices: null })
-    const key = { parent, id, hasLeaf: true, tagAttribute }
+    const key = { ...place, hasLeaf: true, tagAttribute }
     return ManagedVm.open(host, key, options, options.containers ?? [], (vm) => new Sandbox(vm))
   }
 
@@ -85,9 +84,9 @@ export class Sandbox {
    */
   static async load(id: string, options: LoadOptions = {}): Promise<Sandbox> {
     checkOpenOptions(options)
-    const parent = checkParentPath(options.parent ?? DEFAULT_PARENT)
-    const key = { parent, id: checkSandboxId(id), hasLeaf: true }
-    const { host } = await usableHost(key)
+    const place = sandboxPlace({ ...options, id })
+    const { host } = await usableHost(place)
+    const key = { ...place, hasLeaf: true }
     return ManagedVm.open(host, key, { ...options, mustExist: true }, undefined, (vm) => new Sandbox(vm))
   }
 
@@ -178,7 +177,9 @@ export class Sandbox {
    * attached before is forgotten. The sandbox owns the connection from then on, unless `own` is false. The kernel's own
    * threads that work for the VMM (`kvm-pit/<pid>`, `vhost-<pid>`) are placed with it.
    *
-   * @throws `ERR_VMCG_VM_GONE` when the VMM has ended.
+   * With systemd its scope is started around it, and systemd is heard of in `ERR_VMCG_SYSTEMD_…` and `ERR_VMCG_DBUS_…`.
+   *
+   * @throws `ERR_VMCG_VM_GONE` when the VMM has ended; `ERR_VMCG_FOREIGN_UNIT` for a unit of that name that is not ours.
    */
   attach(hypervisor: Hypervisor, options: AttachOptions = {}): Promise<void> {
     return this.#vm.attach(hypervisor, options)
@@ -233,7 +234,8 @@ export class Sandbox {
    *   place is) and `ERR_VMCG_INTERNAL_PROCESSES` (one above it holds processes, and can hand no controllers down).
    *   The kernel's error (`EINVAL`, `EACCES`, ...) when a knob or directory operation fails: the limits written before
    *   it are taken back, and `error.report` tells what stands. `ERR_VMCG_VERIFY` when the kernel keeps something else;
-   *   `ERR_VMCG_TIMEOUT` for what it is busy with beyond `writeTimeoutMs`.
+   *   `ERR_VMCG_TIMEOUT` for what it is busy with beyond `writeTimeoutMs`. With systemd `ERR_VMCG_NOT_ATTACHED` before the
+   *   first VMM, and `ERR_VMCG_VM_GONE` once the scope has ended with the last one.
    */
   apply(options: ApplyOptions = {}): Promise<Report> {
     return this.#vm.apply(options)
@@ -336,7 +338,7 @@ export class Sandbox {
 }
 
 /** Where nothing was given to this user all of the host is tried, so that the kernel says where it refuses. */
-async function usableHost(where: { readonly parent: string; readonly id: string }) {
+async function usableHost(where: DrivenPlace) {
   const { host, wholeHost, isPowerless, tagAttribute } = await sandboxHost(sandboxPaths(where).sandbox)
   return { host: isPowerless ? wholeHost : host, tagAttribute }
 }

@@ -1,4 +1,4 @@
-import { CgroupError, isVmcgError, VmcgError } from './errors'
+import { CgroupError, isVmcgError, SystemdError, VmcgError } from './errors'
 
 export function destroyed(id: string): VmcgError {
   return new VmcgError('ERR_VMCG_DESTROYED', `${id} has been destroyed`, {
@@ -21,6 +21,23 @@ export function alreadyRunning(id: string, pid: number): VmcgError {
   return new VmcgError('ERR_VMCG_ALREADY_RUNNING', `sandbox ${id} holds a VMM already: process ${pid}`, {
     value: String(pid),
     hint: `end it first, with kill() or its own means: ps -p ${pid} -o pid,etime,args`,
+  })
+}
+
+export function noScopeYet(id: string, unit: string): VmcgError {
+  const message = `${id}: systemd makes ${unit} around a process, and none has been put into it yet`
+  return new VmcgError('ERR_VMCG_NOT_ATTACHED', message, {
+    value: unit,
+    hint: 'launch() or attach() a VMM first (a CgroupManager: add() a process), then apply()',
+  })
+}
+
+export function scopeGone(id: string, unit: string, cause?: unknown): SystemdError {
+  const message = `${id}: ${unit} has ended with its last process, and its cgroups with it`
+  return new SystemdError('ERR_VMCG_VM_GONE', message, {
+    cause,
+    value: unit,
+    hint: `destroy() still works; to go on, attach() or launch() another VMM; journalctl -u ${unit} tells of the end`,
   })
 }
 

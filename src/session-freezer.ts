@@ -4,13 +4,15 @@ import { freezingHierarchy } from './host/sandbox-hierarchies'
 import { lookAtTeardown } from './sandbox-look'
 import type { ActOptions } from './sandbox-options'
 import type { SandboxSession } from './sandbox-session'
+import { scopeGone } from './session-errors'
+import { hasScope } from './session-scope'
 
 /**
  * Stops or lets go everybody in a cgroup of ours.
  *
  * @throws `ERR_VMCG_NO_CONTROLLER` where no freezer is mounted, given to this user, or taken over; `ENOENT` where the
- *   cgroup has not been made or is there no more; `ERR_VMCG_FOREIGN_CGROUP` for somebody else's in its place; what
- *   `freeze` and `thaw` of the freezer throw.
+ *   cgroup has not been made or is there no more; `ERR_VMCG_VM_GONE` for a unit of systemd that has ended;
+ *   `ERR_VMCG_FOREIGN_CGROUP` for somebody else's in its place; what `freeze` and `thaw` of the freezer throw.
  */
 export async function setFrozen(
   session: SandboxSession,
@@ -23,6 +25,8 @@ export async function setFrozen(
   if (!state.claimed.includes(freezer.id)) {
     throw notThere(directory, 'has not been made yet', 'call add() or apply() first: they make it')
   }
+  const { scope } = state
+  if (scope && !(await hasScope(session, options))) throw scopeGone(state.id, scope.unit)
   const { observed } = await lookAtTeardown({ host, roots, state }, options, 'leave')
   const cgroups = observed.hierarchies.find(({ id }) => id === freezer.id)?.cgroups
   if (cgroups?.[paths.sandbox] === undefined) {

@@ -1,4 +1,5 @@
 import { checkActOptions } from './checked-options'
+import { logDriver } from './driver-log'
 import type { DestroyReport } from './engine/drain'
 import type { Report } from './engine/report'
 import { VmcgError } from './errors'
@@ -8,6 +9,7 @@ import { short } from './model/quote'
 import type { ActOptions, DestroyOptions } from './sandbox-options'
 import { SandboxSession } from './sandbox-session'
 import { destroy } from './session-leaving'
+import { withMirror } from './session-mirror'
 import type { HeldLock } from './state/lock'
 import { type FreshState, SandboxStore } from './state/sandbox-store'
 import { SerialQueue } from './state/serial-queue'
@@ -20,12 +22,13 @@ export interface GateOptions extends ActOptions {
   readonly lockTimeoutMs?: number | undefined
   readonly writeTimeoutMs?: number | undefined
   readonly logger?: Logger | undefined
+  readonly mirror?: boolean | undefined
   /** Only take up what is there. @default false */
   readonly mustExist?: boolean | undefined
 }
 
 /** Which object it is: a sandbox with a leaf for vCPU threads, or a single cgroup. */
-export interface GateKey extends Pick<SandboxState, 'parent' | 'id'>, FreshState {}
+export interface GateKey extends Pick<SandboxState, 'driver' | 'parent' | 'id'>, FreshState {}
 
 const DEFAULT_LOCK_TIMEOUT_MS = 10_000
 
@@ -62,7 +65,11 @@ export class SessionGate {
     begin: (gate: SessionGate) => Promise<T>,
   ): Promise<T> {
     const directory = options.stateDir ?? defaultStateDirectory()
-    const store = new SandboxStore(directory, { driver: 'cgroupfs', parent: key.parent, id: key.id })
+    const store = new SandboxStore(directory, {
+      driver: key.driver,
+      parent: key.parent,
+      id: key.id,
+    })
     const timeoutMs = options.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS
     return store.locked({ timeoutMs, signal: options.signal }, async (lock) => {
       const stored = await store.read()
@@ -72,13 +79,17 @@ export class SessionGate {
         throw notThere(key, directory)
       }
       if (stored !== undefined && stored.hasLeaf !== key.hasLeaf) throw otherKind(stored)
-      const state = stored === undefined ? store.fresh(key) : withTakenOver(stored, key.takenOver ?? [])
+      const begun = stored === undefined ? store.fresh(key) : withTakenOver(stored, key.takenOver ?? [])
+      const state = withMirror(begun, options.mirror)
       const session = new SandboxSession(host, store, state, options.writeTimeoutMs)
       try {
         await session.endStandstill()
-        const begun = await begin(new SessionGate(session, store, options))
+        const gate = new SessionGate(session, store, options)
+        logDriver(gate.log, state)
+        const opened = await begin(gate)
         if (state !== stored) await store.write(session.state)
-        return begun
+        session.rest()
+        return opened
       } catch (error) {
         session.close()
         throw error
@@ -103,7 +114,7 @@ export class SessionGate {
   async look<T>(options: ActOptions, look: () => Promise<T>): Promise<T> {
     checkActOptions(options)
     this.refuseClosed()
-    return this.#queue.run(async () => {
+    return this.#queued(async () => {
       await this.session.reload()
       return look()
     }, options.signal)
@@ -163,7 +174,11 @@ export class SessionGate {
   async #locked<T>({ signal }: ActOptions, act: (lock: HeldLock) => Promise<T>): Promise<T> {
     this.refuseClosed()
     const lock = { timeoutMs: this.#lockTimeoutMs, signal }
-    return this.#queue.run(() => this.#store.locked(lock, act), signal)
+    return this.#queued(() => this.#store.locked(lock, act), signal)
+  }
+
+  #queued<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    return this.#queue.run(() => work().finally(() => this.session.rest()), signal)
   }
 }
 

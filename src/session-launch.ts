@@ -1,5 +1,6 @@
 import { freezerState } from './engine/freezer'
-import { type LaunchPlace, launchProcess } from './engine/launch'
+import { type LaunchOrder, type LaunchPlace, launchProcess } from './engine/launch'
+import { openDoor } from './engine/launch-door'
 import { pause } from './engine/pause'
 import type { LaunchedProcess } from './engine/vm-process'
 import { isVmcgError, VmcgError } from './errors'
@@ -12,11 +13,14 @@ import type { CheckedLaunch } from './launch-options'
 import type { SandboxSession } from './sandbox-session'
 import { alreadyRunning, isFrozen } from './session-errors'
 import { release } from './session-leaving'
+import { startScope } from './session-scope'
 
 /** What a launch needs of the sandbox's object. */
 export interface LaunchHooks {
   /** Takes a hypervisor up, or lets it go. */
   readonly attach: (hypervisor: Hypervisor | undefined) => Promise<void>
+  /** Makes the cgroups and sets the limits, as `apply()`. */
+  readonly apply: () => Promise<unknown>
   /** Places threads, as `refresh()`. */
   readonly place: () => Promise<unknown>
 }
@@ -31,7 +35,8 @@ export function refuseRunning({ state }: SandboxSession): void {
 }
 
 /**
- * Starts a VMM in the cgroups of a sandbox, which have been made. When that fails, nothing of it is left.
+ * Applies, and starts a VMM in the cgroups of a sandbox. When that fails, nothing of it is left. With systemd the unit
+ * begins with the process, which waits until its cgroups have been made.
  *
  * @throws `ERR_VMCG_BUSY` for a sandbox that is frozen; what `launchProcess` throws; for a QEMU what attaching and
  *   placing throw, and `ERR_VMCG_VM_GONE` with its own words when it ends by itself.
@@ -41,14 +46,15 @@ export async function launchVmm(
   launch: CheckedLaunch,
   hooks: LaunchHooks,
 ): Promise<LaunchedProcess> {
+  if (!session.state.scope) await hooks.apply()
   await refuseFrozen(session, launch)
   if (!launch.isQemu) {
-    const started = await start(session, launch, undefined)
+    const started = await start(session, launch, undefined, hooks)
     return orNothing(session, started, () => remember(session, started))
   }
   const monitor = openMonitor(session.socketDirectory)
   try {
-    const started = await start(session, launch, monitor)
+    const started = await start(session, launch, monitor, hooks)
     monitor.release()
     const vm = await orNothing(session, started, async () => {
       await remember(session, started)
@@ -85,26 +91,77 @@ async function bringUp(
 /** On v1 the freezer is one more hierarchy, and only who is in it can be frozen; v2 freezes whoever is there. */
 async function refuseFrozen(session: SandboxSession, { signal }: CheckedLaunch): Promise<void> {
   const { host, roots, state, paths } = session
-  if (!session.isFreezable) return
+  // A unit that is yet to be started is not frozen.
+  if (!session.isFreezable || state.scope) return
   const freezer = freezingHierarchy(host, state.takenOver)
   const { state: now } = await freezerState(roots, [freezer], paths.sandbox, { signal })
   if (now !== 'THAWED') throw isFrozen(state.id, `${freezer.mountPoint}${paths.sandbox}`)
 }
 
 function start(
+  session: SandboxSession,
+  launch: CheckedLaunch,
+  monitor: QemuMonitor | undefined,
+  hooks: LaunchHooks,
+): Promise<LaunchedProcess> {
+  const whole = monitor === undefined ? launch : { ...launch, order: withMonitor(launch.order, monitor) }
+  return session.state.scope ? startInScope(session, whole, hooks) : startInPlace(session, whole)
+}
+
+function withMonitor(order: LaunchOrder, { fd }: QemuMonitor): LaunchOrder {
+  const { args, stdio } = order
+  const added = [...(isStopped(args) ? [] : ['-S']), ...monitorArguments(stdio.length)]
+  return { ...order, args: [...args, ...added], stdio: [...stdio, fd] }
+}
+
+/** Born in cgroups that are there. */
+function startInPlace(
   { host, roots, state, paths }: SandboxSession,
   { order, timeoutMs, signal }: CheckedLaunch,
-  monitor: QemuMonitor | undefined,
 ): Promise<LaunchedProcess> {
   const claimed = host.hierarchies.filter(({ id }) => state.claimed.includes(id))
   const places = claimed.map(({ version, mountPoint }): LaunchPlace => {
     return { version, mountPoint, root: roots.id(mountPoint), path: paths.sandbox }
   })
-  if (monitor === undefined) return launchProcess(order, places, { signal, timeoutMs })
-  const { args, stdio } = order
-  const added = [...(isStopped(args) ? [] : ['-S']), ...monitorArguments(stdio.length)]
-  const withMonitor = { ...order, args: [...args, ...added], stdio: [...stdio, monitor.fd] }
-  return launchProcess(withMonitor, places, { signal, timeoutMs })
+  return launchProcess(order, places, { signal, timeoutMs })
+}
+
+/**
+ * systemd makes a unit around a process that is there. It is a helper of ours until it becomes the VMM, so that `apply()`
+ * puts it where the VMM is to be.
+ */
+async function startInScope(
+  session: SandboxSession,
+  { order, timeoutMs, signal }: CheckedLaunch,
+  { apply }: LaunchHooks,
+): Promise<LaunchedProcess> {
+  const door = await openDoor(`${session.socketDirectory}.wait`)
+  const starting = launchProcess(order, [], { signal, timeoutMs, waitAt: door.path })
+  // Nobody waits for a unit any longer than for the process.
+  const failed = new AbortController()
+  starting.catch((error: unknown) => failed.abort(error))
+  const inTime = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal])
+  let pid: number | undefined
+  try {
+    pid = await Promise.race([door.arrival, starting.then(({ pid: started }) => started)])
+    await session.remember(pid, 'helper')
+    await startScope(session, pid, { signal: inTime })
+    await apply()
+    door.letIn()
+    return await starting
+  } catch (error) {
+    door.close()
+    // It fails, since nobody lets it on; unless it was let on, and then it has failed already.
+    await starting.then(
+      (started) => started.kill('SIGKILL'),
+      () => undefined,
+    )
+    // What is thrown already says more than that the state cannot be written either.
+    if (pid !== undefined) await release(session, [pid]).catch(() => undefined)
+    throw error
+  } finally {
+    door.close()
+  }
 }
 
 /** Who has ended and was collected already needs no remembering: `exited` tells of it. */

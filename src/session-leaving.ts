@@ -2,11 +2,14 @@ import { type DestroyReport, drain } from './engine/drain'
 import { type KillCgroupOptions, killCgroup } from './engine/kill-cgroup'
 import type { SubmitOptions } from './engine/lane'
 import { identifyIn } from './host/identify'
+import { isInScope } from './plan/desired'
 import type { Observed } from './plan/observed'
 import { drainOf, type TeardownOptions } from './plan/teardown'
 import { lookAtTeardown } from './sandbox-look'
 import type { SandboxSession } from './sandbox-session'
 import { goesOn } from './session-errors'
+import { knowScope } from './session-known-scope'
+import { stopScope } from './session-scope'
 import type { HeldLock } from './state/lock'
 
 // How processes and threads leave a sandbox: given back to where they came from, or killed. All of it is called with the
@@ -18,6 +21,7 @@ export interface SessionDestroyOptions extends SubmitOptions {
 
 /** Gives every thread back to where it came from; the cgroups and their limits stay. */
 export async function moveOut(session: SandboxSession, options: SubmitOptions): Promise<DestroyReport> {
+  await knowScope(session, options)
   const report = await drained(session, () => true, 'refuse', options)
   await session.save({ processes: [], threads: [] })
   return report
@@ -41,6 +45,7 @@ export async function release(session: SandboxSession, ids: readonly number[]): 
   const isMeant = (tid: number, { processes }: Observed) =>
     ids.includes(tid) ||
     processes.some(({ pid, threads }) => ids.includes(pid) && threads.some((thread) => thread.tid === tid))
+  await knowScope(session, {})
   await drained(session, isMeant, 'leave', {})
   const { processes, threads } = session.state
   await session.save({
@@ -62,14 +67,17 @@ async function drained(
   return drain(look, session.executor(), { ...options, identify: identifyIn(session.host.hierarchies) })
 }
 
-/** Kills what is in our own cgroups, also what is frozen. */
+/** Kills what is in our own cgroups, and in the unit that they are in, also what is frozen. */
 export async function kill(session: SandboxSession, options: KillCgroupOptions): Promise<void> {
+  await knowScope(session, options)
   // Refuses what is not ours before anybody is killed.
   await lookAtTeardown(session, options, 'leave')
-  await killCgroup(session.roots, session.claimed, session.paths.sandbox, options)
+  const { host, state, paths } = session
+  const hierarchies = host.hierarchies.filter(({ id }) => state.claimed.includes(id) || isInScope(state, id))
+  await killCgroup(session.roots, hierarchies, state.scope ? paths.parent : paths.sandbox, options)
 }
 
-/** Takes the sandbox's directories and its state away. */
+/** Takes the sandbox's directories, its unit and its state away, in this order: systemd ends whoever is in a unit. */
 export async function destroy(
   session: SandboxSession,
   lock: HeldLock,
@@ -77,9 +85,11 @@ export async function destroy(
 ): Promise<DestroyReport> {
   const stranded = options.processes === 'kill' ? 'leave' : 'refuse'
   const look = () => lookAtTeardown(session, options, stranded)
+  await knowScope(session, options)
   if (options.processes === 'kill') await kill(session, { signal: options.signal })
   const identify = identifyIn(session.host.hierarchies)
   const report = await drain(look, session.executor(), { ...options, identify })
+  await stopScope(session, options)
   await session.removeState(lock)
   return report
 }

@@ -4,6 +4,7 @@ import { isSameProcess, rememberProcess } from './host/origins'
 import { isSameThread, readLineage, readStartTime } from './host/process'
 import { reachableOrigins } from './host/rootless'
 import { sandboxPaths } from './plan/desired'
+import { homePath } from './plan/teardown'
 import { noThread } from './session-errors'
 import type { ProcessState, SandboxState, ThreadState } from './state/state-file'
 
@@ -66,9 +67,11 @@ function originsOutside(
   known: { readonly origins: Origins } | undefined,
 ): Promise<Origins> {
   const { sandbox, parent } = sandboxPaths(state)
+  const top = state.scope ? parent : sandbox
+  const home = homePath(state)
   const outside = Object.entries(found).map(([hierarchy, path]) => {
-    const isInside = path === sandbox || path.startsWith(`${sandbox}/`)
-    return [hierarchy, isInside ? (known?.origins[hierarchy] ?? parent) : path]
+    const isInside = path === top || path.startsWith(`${top}/`)
+    return [hierarchy, isInside ? (known?.origins[hierarchy] ?? home) : path]
   })
-  return reachableOrigins(host, Object.fromEntries(outside), parent)
+  return reachableOrigins(host, Object.fromEntries(outside), home)
 }

@@ -1,7 +1,7 @@
 // vmcg-launch: puts itself into cgroups, then becomes another program.
 //
-//   vmcg-launch status=3 tasks=4 tasks=5 cgroup=6 close=7 cwd=/ rlimit=7:1024:4096 -- FILE
-//   ARGUMENTS...
+//   vmcg-launch status=3 wait=/run/vmcg/door tasks=4 tasks=5 cgroup=6 close=7 cwd=/
+//   rlimit=7:1024:4096 -- FILE ARGUMENTS...
 //
 // Each argument up to `--` is a step, and they are taken in this order. Started by vmcg with
 // descriptors that are open already. It exists because a process can only be put into cgroups
@@ -26,10 +26,10 @@ struct Step {
 };
 
 constexpr std::array kSteps{
-    Step{"status", UseStatus},    Step{"cgroup", BeBornIn},      Step{"tasks", Enter},
-    Step{"close", CloseFrom},     Step{"session", BeginSession}, Step{"rlimit", LimitResource},
-    Step{"cwd", ChangeDirectory}, Step{"groups", SetGroups},     Step{"gid", SetGroup},
-    Step{"uid", SetUser},
+    Step{"status", UseStatus},     Step{"wait", WaitAt},         Step{"cgroup", BeBornIn},
+    Step{"tasks", Enter},          Step{"close", CloseFrom},     Step{"session", BeginSession},
+    Step{"rlimit", LimitResource}, Step{"cwd", ChangeDirectory}, Step{"groups", SetGroups},
+    Step{"gid", SetGroup},         Step{"uid", SetUser},
 };
 
 int Take(const char* argument) {

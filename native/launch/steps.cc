@@ -5,13 +5,17 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "../core/launch_message.h"
 #include "../core/retry.h"
@@ -22,6 +26,9 @@ namespace {
 
 // NGROUPS_MAX of the kernel is 65536; nobody's VMM is in that many.
 constexpr std::size_t kMaxGroups = 1024;
+
+// The digits of the largest pid, and a newline.
+constexpr std::size_t kPidText = 12;
 
 int status_pipe = -1;
 
@@ -48,6 +55,19 @@ int MoveInto(int cgroup) {
   return error;
 }
 
+/** Says who we are, and waits for an answer; that nobody is there any more is none. */
+int AskToGoOn(int door) {
+  std::array<char, kPidText> text{};
+  char* const end = std::to_chars(text.data(), text.data() + text.size() - 1, getpid()).ptr;
+  *end = '\n';
+  const auto size = static_cast<std::size_t>(end + 1 - text.data());
+  const ssize_t said = RetryOnEintr([&] { return send(door, text.data(), size, MSG_NOSIGNAL); });
+  if (said == -1) return errno;
+  char answer = 0;
+  const ssize_t heard = RetryOnEintr([&] { return read(door, &answer, 1); });
+  return heard == 0 ? ECANCELED : ErrnoOf(heard);
+}
+
 }  // namespace
 
 int UseStatus(const char* descriptor) {
@@ -58,6 +78,21 @@ int UseStatus(const char* descriptor) {
 void Tell(int step, int value) {
   const LaunchMessage message{step, value};
   RetryOnEintr([&] { return write(status_pipe, &message, sizeof(message)); });
+}
+
+int WaitAt(const char* path) {
+  const std::string_view name = path;
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (name.size() >= sizeof(address.sun_path)) return ENAMETOOLONG;
+  name.copy(static_cast<char*>(address.sun_path), name.size());
+  const int door = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (door == -1) return errno;
+  const int refused = RetryOnEintr(
+      [&] { return connect(door, reinterpret_cast<const sockaddr*>(&address), sizeof(address)); });
+  const int error = refused == -1 ? errno : AskToGoOn(door);
+  close(door);
+  return error;
 }
 
 int BeBornIn(const char* descriptor) {

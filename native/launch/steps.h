@@ -14,6 +14,12 @@ int UseStatus(const char* descriptor);
 void Tell(int step, int value);
 
 /**
+ * Tells the pid, as digits and a newline, to whoever listens at the unix socket of this path, and
+ * waits for one byte: by then this process is where it is to be. ECANCELED when none comes.
+ */
+int WaitAt(const char* path);
+
+/**
  * Goes on as a new process that is born in the v2 cgroup whose directory is open as `descriptor`,
  * with the same parent; this one ends. Where the kernel cannot do that (before 5.7, or behind a
  * seccomp filter) this process moves itself.

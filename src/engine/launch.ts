@@ -42,6 +42,8 @@ export interface LaunchProcessOptions {
   readonly signal?: AbortSignal | undefined
   /** How long it may take until the program runs, in milliseconds. */
   readonly timeoutMs: number
+  /** The socket at which it waits to be let on, before it takes any other step. @default it does not */
+  readonly waitAt?: string | undefined
 }
 
 /** One argument of `vmcg-launch`, and what an error of it is about. */
@@ -65,10 +67,10 @@ const SIGKILL = 9
 export async function launchProcess(
   order: LaunchOrder,
   places: readonly LaunchPlace[],
-  { signal, timeoutMs }: LaunchProcessOptions,
+  { signal, timeoutMs, waitAt }: LaunchProcessOptions,
 ): Promise<LaunchedProcess> {
   signal?.throwIfAborted()
-  const { words, strings, steps, files } = encode(order, places)
+  const { words, strings, steps, files } = encode(order, places, waitAt)
   const attempt = begin(words, strings)
   let timer: NodeJS.Timeout | undefined
   let onAbort: () => void = () => undefined
@@ -155,13 +157,13 @@ class LaunchFailure extends Error {
   }
 }
 
-function encode(order: LaunchOrder, places: readonly LaunchPlace[]) {
+function encode(order: LaunchOrder, places: readonly LaunchPlace[], waitAt: string | undefined) {
   const statusFd = order.stdio.length
   const files = places.map((place) => ({
     ...place,
     file: place.version === 1 ? `${place.path}/tasks` : place.path,
   }))
-  const steps = stepsOf(order, files, statusFd)
+  const steps = stepsOf(order, files, statusFd, waitAt)
   const command = [LAUNCH_PROGRAM, ...steps.map(({ argument }) => argument), order.file, ...order.args]
   const env = Object.entries(order.env).flatMap(([name, value]) =>
     value === undefined ? [] : [`${name}=${value}`],
@@ -181,6 +183,7 @@ function stepsOf(
   order: LaunchOrder,
   files: readonly (LaunchPlace & { readonly file: string })[],
   statusFd: number,
+  waitAt: string | undefined,
 ): readonly Step[] {
   const { cwd, uid, gid, rlimits, isDetached } = order
   const groups = order.groups ?? (uid === undefined && gid === undefined ? undefined : [])
@@ -203,6 +206,7 @@ function stepsOf(
   ]
   return [
     { argument: `status=${statusFd}`, name: 'prepare' },
+    ...(waitAt === undefined ? [] : [{ argument: `wait=${waitAt}`, name: 'wait', on: waitAt } as const]),
     ...(v2 ?? []),
     ...(v1 ?? []),
     { argument: `close=${statusFd + 1 + files.length}`, name: 'close' },
@@ -242,6 +246,7 @@ function explain(
   const { name, on } = step
   if (name === 'exec') return about(name, 'it cannot be executed', on, `command -v ${program}`)
   if (name === 'enter') return about(name, `${on} does not take it`, on)
+  if (name === 'wait') return about(name, 'it was not let on', on)
   if (name === 'cwd') return about(name, `the directory ${on} cannot be entered`, on, `ls -ld ${on}`)
   return about(name, on === undefined ? name : `${name} ${on}`, undefined)
 }

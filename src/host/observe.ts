@@ -91,7 +91,7 @@ function askHierarchy(batch: Batch, roots: Roots, hierarchy: Hierarchy, request:
     ...request.knobs.filter((knob) => knob.startsWith(`${controller}.`)),
   ])
   const core = request.knobs.filter((knob) => knob.startsWith('cgroup.'))
-  const knobs = [...(hierarchy.version === 2 ? [...STRUCTURE, ...core] : []), ...ofControllers]
+  const knobs = [...new Set([...(hierarchy.version === 2 ? [...STRUCTURE, ...core] : []), ...ofControllers])]
   const own = request.own(hierarchy)
   const surroundings = request.surroundings(hierarchy.id)
   const paths = [...new Set([...surroundings, ...own])]
@@ -102,7 +102,7 @@ function askHierarchy(batch: Batch, roots: Roots, hierarchy: Hierarchy, request:
       askCgroup(batch, root, {
         hierarchy,
         path,
-        knobs: [...new Set(knobs)],
+        knobs,
         isOwn,
         tagAttribute: request.tagAttribute,
         hasPrograms: request.devicePrograms === true && hierarchy.version === 2,

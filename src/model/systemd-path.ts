@@ -33,7 +33,7 @@ function refuse(path: unknown, why: string): VmcgError {
 
 /** True for what can only be meant as a systemd path, well-formed or not: a slice before a colon. */
 export function looksLikeSystemd(path: string): boolean {
-  return /^[^/:]*\.slice:/.test(path)
+  return typeof path === 'string' && /^[^/:]*\.slice:/.test(path)
 }
 
 /**

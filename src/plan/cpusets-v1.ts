@@ -1,7 +1,7 @@
 import { VmcgError } from '../errors'
 import { formatCpuList, isSubset, parseCpuList } from '../model/cpu-list'
-import type { Desired } from './desired'
-import { parentPath, pathChain } from './observed'
+import { type Desired, preparedPaths, sandboxPaths } from './desired'
+import { parentPath } from './observed'
 import { ownCgroups } from './own-cgroups'
 import type { PlanBuilder } from './plan-builder'
 import { versionOfHierarchy } from './versions'
@@ -25,12 +25,13 @@ export function planCpusets(builder: PlanBuilder, desired: Desired): void {
   const hierarchy = builder.hierarchyOf('cpuset')
   if (hierarchy === undefined || versionOfHierarchy(hierarchy) === 2) return
   for (const { knob, field } of LISTS) {
-    for (const path of pathChain(desired.parent)) {
+    for (const path of preparedPaths(desired, hierarchy)) {
       if (builder.knob(hierarchy, path, knob) === '') {
         builder.write(hierarchy, path, knob, builder.knob(hierarchy, parentPath(path), knob) ?? '')
       }
     }
-    let bound = { path: desired.parent, list: builder.knob(hierarchy, desired.parent, knob) ?? '' }
+    const { parent } = sandboxPaths(desired)
+    let bound = { path: parent, list: builder.knob(hierarchy, parent, knob) ?? '' }
     const lists = ownCgroups(desired).map(({ path, resources }) => {
       const asked = resources.cpu?.[field]
       if (asked === undefined || asked === '') return { path, list: bound.list }

@@ -1,6 +1,6 @@
 import type { DeviceRule } from '../model/device-rule'
 import type { LinuxResources } from '../model/generated/oci'
-import { childPath } from './observed'
+import { childPath, pathChain } from './observed'
 import type { TagAttribute } from './operations'
 import type { RememberedProgram } from './remembered-program'
 
@@ -9,6 +9,8 @@ export interface Desired {
   readonly id: string
   /** The cgroup that the sandbox's own is made in, such as `'/kata'`. */
   readonly parent: string
+  /** The unit of systemd that stands in the place of `parent`; null or absent: there is none. */
+  readonly scope?: ScopePlace | null | undefined
   /** The nonce that tells our directories from everybody else's. */
   readonly owner: string
   readonly tagAttribute: TagAttribute
@@ -50,6 +52,20 @@ export interface ManagedKnob {
   readonly value: string
 }
 
+/** The unit of systemd that a sandbox is in, as far as plans need to know of it. */
+export interface ScopePlace {
+  /** Its cgroup below the mount point of each hierarchy, such as `'/system.slice/vmcg-vm1.scope'`. */
+  readonly path: string
+  /** Hierarchies in which systemd has made it, and handed it to us. In the others we make it, as all above it. */
+  readonly hierarchies: readonly string[]
+}
+
+/** What says where a sandbox is. */
+export type Place = Pick<Desired, 'id' | 'parent' | 'scope'>
+
+/** The sandbox's own cgroup in a unit: no limit is written to the unit's, whose knobs are systemd's. */
+const SCOPE_CHILD = 'vm'
+
 /** The name of the leaf that holds the vCPU threads (Kata: virtcontainers/cgroups.go, vcpuGroupName). */
 export const VCPU_LEAF = 'vcpu'
 
@@ -60,7 +76,22 @@ export interface SandboxPaths {
 }
 
 /** Where a sandbox lives below the mount point of every hierarchy that it uses. */
-export function sandboxPaths(where: { readonly id: string; readonly parent: string }): SandboxPaths {
-  const sandbox = childPath(where.parent, where.id)
-  return { parent: where.parent, sandbox, vcpu: childPath(sandbox, VCPU_LEAF) }
+export function sandboxPaths({ id, parent: above, scope = null }: Place): SandboxPaths {
+  const parent = scope === null ? above : scope.path
+  const sandbox = childPath(parent, scope === null ? id : SCOPE_CHILD)
+  return { parent, sandbox, vcpu: childPath(sandbox, VCPU_LEAF) }
+}
+
+/** Whether the cgroup above the sandbox's is a unit that systemd has made and handed to us. */
+export function isInScope({ scope = null }: Pick<Place, 'scope'>, hierarchy: string): boolean {
+  return scope?.hierarchies.includes(hierarchy) === true
+}
+
+/**
+ * The cgroups above the sandbox that are prepared for it, from the top: all of them, but with systemd none above the
+ * unit, where systemd alone writes.
+ */
+export function preparedPaths(where: Place, hierarchy: string): readonly string[] {
+  const { parent } = sandboxPaths(where)
+  return isInScope(where, hierarchy) ? [parent] : pathChain(parent)
 }

@@ -1,16 +1,21 @@
 import { CgroupError } from '../errors'
 import { threadsFile } from '../model/unified'
-import type { Desired } from './desired'
+import { type Desired, isInScope, preparedPaths } from './desired'
 import type { ObservedHierarchy } from './observed'
-import { pathChain } from './observed'
 import { ownPaths } from './own-cgroups'
 import type { PlanBuilder } from './plan-builder'
 
-/** Makes what is missing of the cgroups above the sandbox, in every hierarchy. They are shared, and stay. */
+/**
+ * Makes what is missing of the cgroups above the sandbox, in every hierarchy but those where systemd does. They are shared,
+ * and stay, but for that of a unit.
+ */
 export function planParents(builder: PlanBuilder, desired: Desired): void {
-  for (const { id: hierarchy, cgroups } of builder.hierarchies) {
-    for (const path of pathChain(desired.parent)) {
-      if (!(path in cgroups)) builder.add({ kind: 'make-directory', hierarchy, path, shared: true })
+  for (const { id: hierarchy, controllers, cgroups } of builder.hierarchies) {
+    if (isInScope(desired, hierarchy)) continue
+    const own = ownPaths(desired, { id: hierarchy, controllers })
+    for (const path of preparedPaths(desired, hierarchy)) {
+      if (path in cgroups) continue
+      builder.add({ kind: 'make-directory', hierarchy, path, shared: !own.includes(path) })
     }
   }
 }
@@ -23,7 +28,7 @@ export function planParents(builder: PlanBuilder, desired: Desired): void {
  */
 export function planDirectories(builder: PlanBuilder, desired: Desired): void {
   for (const { id: hierarchy, controllers, cgroups } of builder.hierarchies) {
-    for (const path of ownPaths(desired, { controllers })) {
+    for (const path of ownPaths(desired, { id: hierarchy, controllers })) {
       if (!(path in cgroups)) builder.add({ kind: 'make-directory', hierarchy, path, shared: false })
       const { owner, tagAttribute } = desired
       if (cgroups[path]?.owner !== owner)

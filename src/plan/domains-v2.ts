@@ -1,15 +1,15 @@
 import { CgroupError } from '../errors'
 import { controllerNames } from '../model/unified'
-import { SUBTREE_CONTROL, TYPE } from './after-v2'
+import { CONTROLLERS, SUBTREE_CONTROL, TYPE } from './after-v2'
 import type { Desired } from './desired'
-import { sandboxPaths } from './desired'
-import { knobValue, type ObservedHierarchy, pathChain } from './observed'
+import { isInScope, preparedPaths, sandboxPaths } from './desired'
+import { knobValue, type ObservedHierarchy } from './observed'
 import { isThreadController, ownPaths } from './own-cgroups'
 import type { PlanBuilder } from './plan-builder'
 
 /**
- * Plans the controllers of v2: enabled from the root down to the cgroup above ours, those that are needed and no others.
- * None is ever taken away, since somebody else may need it.
+ * Plans the controllers of v2: enabled from the root (with systemd, in the unit) down to the cgroup above ours, those that
+ * are needed and no others. None is ever taken away, since somebody else may need it.
  *
  * @param needed the controllers that the sandbox needs, such as `'cpu'`; those of other hierarchies do not matter.
  *
@@ -18,7 +18,7 @@ import type { PlanBuilder } from './plan-builder'
 export function planControllers(builder: PlanBuilder, desired: Desired, needed: readonly string[]): void {
   for (const { id, controllers } of v2Hierarchies(builder)) {
     const wanted = controllers.filter((controller) => needed.includes(controller))
-    for (const path of pathChain(desired.parent)) enable(builder, id, path, wanted)
+    for (const path of preparedPaths(desired, id)) enable(builder, id, path, wanted)
   }
 }
 
@@ -31,7 +31,7 @@ export function planControllers(builder: PlanBuilder, desired: Desired, needed: 
 export function planThreadRoot(builder: PlanBuilder, desired: Desired, needed: readonly string[]): void {
   const { sandbox, vcpu } = sandboxPaths(desired)
   for (const { id: hierarchy, controllers } of v2Hierarchies(builder)) {
-    if (!ownPaths(desired, { controllers }).includes(vcpu)) continue
+    if (!ownPaths(desired, { id: hierarchy, controllers }).includes(vcpu)) continue
     builder.write(hierarchy, vcpu, TYPE, 'threaded')
     const wanted = controllers.filter((controller) => needed.includes(controller))
     enable(builder, hierarchy, sandbox, wanted.filter(isThreadController))
@@ -55,17 +55,18 @@ function enable(builder: PlanBuilder, hierarchy: string, path: string, wanted: r
 /**
  * Throws where a hierarchy cannot hold the sandbox, before anything is written. One of v1 can.
  *
- * @throws `ERR_VMCG_CGROUP_TYPE` where a cgroup on the way, or one that stands in our place, is of a type that can hold
- *   no sandbox; `ERR_VMCG_INTERNAL_PROCESSES` where one on the way would have to hand controllers down and holds
- *   processes itself.
+ * @throws `ERR_VMCG_NO_CONTROLLER` for what systemd keeps from its unit; `ERR_VMCG_CGROUP_TYPE` where a cgroup on the
+ *   way, or one that stands in our place, is of a type that can hold no sandbox; `ERR_VMCG_INTERNAL_PROCESSES` where
+ *   one on the way would have to hand controllers down and holds processes itself.
  */
 export function refuseUnfit(hierarchy: ObservedHierarchy, desired: Desired, needed: readonly string[]): void {
   if (hierarchy.version === 1) return
   const wanted = hierarchy.controllers.filter((controller) => needed.includes(controller))
-  for (const path of pathChain(desired.parent)) {
+  for (const path of preparedPaths(desired, hierarchy.id)) {
     refuseType(hierarchy, desired.id, path, ['domain'])
     refuseProcesses(hierarchy, desired.id, path, wanted)
   }
+  refuseWithheld(hierarchy, desired, wanted)
   refuseType(hierarchy, desired.id, sandboxPaths(desired).sandbox, ['domain', 'domain threaded'])
   refuseDomainLeaf(hierarchy, desired)
 }
@@ -86,6 +87,24 @@ function refuseType(hierarchy: ObservedHierarchy, id: string, path: string, fit:
       path: `${directory}/${TYPE}`,
       value: type,
       hint: 'choose a parent whose cgroup.type is "domain"; the kernel has no way back but to remove the threaded cgroup',
+    },
+  )
+}
+
+/** What systemd has not handed down to its unit, nobody can hand on: a user's systemd has no cpuset and no io, say. */
+function refuseWithheld(hierarchy: ObservedHierarchy, desired: Desired, wanted: readonly string[]): void {
+  const { parent } = sandboxPaths(desired)
+  const available = knobValue(hierarchy.cgroups[parent], CONTROLLERS)
+  if (!isInScope(desired, hierarchy.id) || available === undefined) return
+  const withheld = wanted.filter((controller) => !controllerNames(available).includes(controller))
+  if (withheld.length === 0) return
+  throw new CgroupError(
+    'ERR_VMCG_NO_CONTROLLER',
+    `${desired.id}: systemd has not handed ${withheld.join(' ')} down to ${parent}, only ${available}`,
+    {
+      path: `${directoryOf(hierarchy, parent)}/${CONTROLLERS}`,
+      value: withheld.join(' '),
+      hint: 'for the units of a user, root can have it handed down: systemctl edit user@.service, [Service] Delegate=cpu cpuset io memory pids',
     },
   )
 }

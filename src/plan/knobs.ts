@@ -7,7 +7,7 @@ import { EMPTY_LIST } from '../model/resources/unlimited'
 import type { OnUnsupported } from '../model/resources/unsupported'
 import { withoutEmptyLists } from './asked'
 import { refuseUnavailable } from './cpusets-v2'
-import type { Desired, ManagedKnob } from './desired'
+import { type Desired, type ManagedKnob, sandboxPaths } from './desired'
 import { type OwnCgroup, ownCgroups } from './own-cgroups'
 import { ownCgroupsV2 } from './own-cgroups-v2'
 import type { PlanBuilder } from './plan-builder'
@@ -41,7 +41,7 @@ export function planKnobs(builder: PlanBuilder, desired: Desired): void {
     planCgroup(builder, desired, own, 2, onUnsupported)
   }
   // Of lists that are none the rules of the field say more.
-  refuseUnavailable(builder, unified.id, desired.parent, v2)
+  refuseUnavailable(builder, unified.id, sandboxPaths(desired).parent, v2)
 }
 
 function planCgroup(

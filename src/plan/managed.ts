@@ -19,7 +19,7 @@ import { controllerOf, resourcesOn, type Version, versionOfHierarchy } from './v
 export function managedWith(
   before: readonly ManagedKnob[],
   operations: readonly Operation[],
-  where: Pick<Desired, 'id' | 'parent' | 'hasLeaf'>,
+  where: Pick<Desired, 'id' | 'parent' | 'scope' | 'hasLeaf'>,
 ): readonly ManagedKnob[] {
   const { sandbox, vcpu } = sandboxPaths(where)
   const written = operations.flatMap((operation): readonly ManagedKnob[] => {
@@ -58,7 +58,7 @@ function identity({ hierarchy, path, knob, value }: ManagedKnob): string {
 /** What vmcg still answers for once `desired` is reached: what it has lifted it leaves alone from then on. */
 export function managedWithoutLifted(
   managed: readonly ManagedKnob[],
-  desired: Pick<Desired, 'id' | 'parent' | 'hasLeaf'> & { readonly resources: LinuxResources },
+  desired: Pick<Desired, 'id' | 'parent' | 'scope' | 'hasLeaf'> & { readonly resources: LinuxResources },
 ): readonly ManagedKnob[] {
   const versions = new Set(managed.map(({ hierarchy }) => versionOfHierarchy(hierarchy)))
   const asked = new Map([...versions].map((version) => [version, askedOn(version, managed, desired)]))

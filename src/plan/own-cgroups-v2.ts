@@ -18,7 +18,7 @@ const MAX_WEIGHT = 10_000
  * @param hasCpu Whether v2 has the cpu controller.
  */
 export function ownCgroupsV2(
-  desired: Pick<Desired, 'id' | 'parent' | 'hasLeaf' | 'vcpus'>,
+  desired: Pick<Desired, 'id' | 'parent' | 'scope' | 'hasLeaf' | 'vcpus'>,
   resources: LinuxResources,
   hasCpu: boolean,
 ): readonly OwnCgroup[] {

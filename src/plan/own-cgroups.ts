@@ -1,6 +1,6 @@
 import type { LinuxResources } from '../model/generated/oci'
 import type { Desired } from './desired'
-import { sandboxPaths } from './desired'
+import { isInScope, sandboxPaths } from './desired'
 import type { ObservedHierarchy } from './observed'
 
 /** One cgroup of our own, and what is asked of it. */
@@ -22,14 +22,20 @@ export function isThreadGranular({ controllers }: Pick<ObservedHierarchy, 'contr
 
 /**
  * Our own cgroups in a hierarchy, from the top. Only those whose controllers hold single threads get the leaf for
- * vCPU threads.
+ * vCPU threads. The cgroup of a unit is ours where systemd makes none.
  */
 export function ownPaths(
-  desired: Pick<Desired, 'id' | 'parent' | 'hasLeaf'>,
-  hierarchy: Pick<ObservedHierarchy, 'controllers'>,
+  desired: Pick<Desired, 'id' | 'parent' | 'scope' | 'hasLeaf'>,
+  hierarchy: Pick<ObservedHierarchy, 'id' | 'controllers'>,
 ): readonly string[] {
-  const { sandbox, vcpu } = sandboxPaths(desired)
-  return desired.hasLeaf && isThreadGranular(hierarchy) ? [sandbox, vcpu] : [sandbox]
+  const { parent, sandbox, vcpu } = sandboxPaths(desired)
+  const { scope = null, hasLeaf } = desired
+  const isScopeOurs = scope !== null && !isInScope(desired, hierarchy.id)
+  return [
+    ...(isScopeOurs ? [parent] : []),
+    sandbox,
+    ...(hasLeaf && isThreadGranular(hierarchy) ? [vcpu] : []),
+  ]
 }
 
 const DEFAULT_SHARES = 1024
@@ -45,7 +51,7 @@ const MAX_SHARES = 262_144
  * each vCPU thread.
  */
 export function ownCgroups(
-  desired: Pick<Desired, 'id' | 'parent' | 'hasLeaf' | 'resources' | 'vcpus'>,
+  desired: Pick<Desired, 'id' | 'parent' | 'scope' | 'hasLeaf' | 'resources' | 'vcpus'>,
 ): readonly OwnCgroup[] {
   const { sandbox, vcpu } = sandboxPaths(desired)
   if (!desired.hasLeaf) return [{ path: sandbox, resources: desired.resources }]

@@ -19,13 +19,14 @@ export function planPlacement(builder: PlanBuilder, desired: Desired): void {
   builder.stage('placement')
   const { processes } = builder.state
   const vmm = processes.find(({ pid }) => pid === desired.vmm)
+  const whereaboutsIn = rememberedWhereabouts(desired)
   const helpers = processes.filter(({ pid }) => desired.helpers.includes(pid) && pid !== desired.vmm)
   const steps: readonly ((hierarchy: ObservedHierarchy) => readonly Operation[])[] = [
-    (hierarchy) => (vmm === undefined ? [] : vmmEntry(hierarchy, desired, vmm)),
-    (hierarchy) => helpers.flatMap((helper) => helperEntry(hierarchy, desired, helper)),
-    (hierarchy) => threadEntries(hierarchy, desired),
-    (hierarchy) => (vmm === undefined ? [] : vcpuMoves(hierarchy, desired, vmm)),
-    (hierarchy) => (vmm === undefined ? [] : intruderMoves(hierarchy, desired)),
+    (hierarchy) => (vmm === undefined ? [] : vmmEntry(hierarchy, whereaboutsIn(hierarchy), vmm)),
+    (hierarchy) => helpers.flatMap((helper) => helperEntry(hierarchy, whereaboutsIn(hierarchy), helper)),
+    (hierarchy) => threadEntries(hierarchy, whereaboutsIn(hierarchy), desired.threads),
+    (hierarchy) => (vmm === undefined ? [] : vcpuMoves(hierarchy, whereaboutsIn(hierarchy), vmm)),
+    (hierarchy) => (vmm === undefined ? [] : intruderMoves(hierarchy, whereaboutsIn(hierarchy))),
   ]
   for (const step of steps) {
     for (const operation of builder.hierarchies.flatMap(step)) builder.add(operation)
@@ -58,12 +59,21 @@ function whereabouts(hierarchy: ObservedHierarchy, desired: Desired): Whereabout
   }
 }
 
+/** A hierarchy stays the same object until an operation changes it. */
+function rememberedWhereabouts(desired: Desired): (hierarchy: ObservedHierarchy) => Whereabouts {
+  const known = new Map<ObservedHierarchy, Whereabouts>()
+  return (hierarchy) => {
+    const found = known.get(hierarchy) ?? whereabouts(hierarchy, desired)
+    known.set(hierarchy, found)
+    return found
+  }
+}
+
 function vmmEntry(
   hierarchy: ObservedHierarchy,
-  desired: Desired,
+  { sandbox, inSandbox, inLeaf, vcpus }: Whereabouts,
   vmm: ObservedProcess,
 ): readonly Operation[] {
-  const { sandbox, inSandbox, inLeaf, vcpus } = whereabouts(hierarchy, desired)
   const outside = vmm.threads.map(({ tid }) => tid).filter((tid) => !inSandbox.has(tid) && !inLeaf.has(tid))
   const strays = outside.filter((tid) => !vcpus.has(tid))
   // On v2 no thread can be in the leaf before its process is in the sandbox.
@@ -75,28 +85,29 @@ function vmmEntry(
 
 function helperEntry(
   hierarchy: ObservedHierarchy,
-  desired: Desired,
+  { sandbox, inSandbox }: Whereabouts,
   helper: ObservedProcess,
 ): readonly Operation[] {
-  const { sandbox, inSandbox } = whereabouts(hierarchy, desired)
   const isInside = helper.threads.every(({ tid }) => inSandbox.has(tid))
   return isInside ? [] : [moveProcess(hierarchy, sandbox, helper.pid)]
 }
 
-function threadEntries(hierarchy: ObservedHierarchy, desired: Desired): readonly Operation[] {
+function threadEntries(
+  hierarchy: ObservedHierarchy,
+  { sandbox, inSandbox }: Whereabouts,
+  threads: Desired['threads'],
+): readonly Operation[] {
   // On v2 a thread cannot leave the cgroup that its process is in.
   if (hierarchy.version === 2 || !isThreadGranular(hierarchy)) return []
-  const { sandbox, inSandbox } = whereabouts(hierarchy, desired)
-  const outside = desired.threads.filter((tid) => !inSandbox.has(tid))
+  const outside = threads.filter((tid) => !inSandbox.has(tid))
   return moveThreadsIfAny(hierarchy, sandbox, outside)
 }
 
 function vcpuMoves(
   hierarchy: ObservedHierarchy,
-  desired: Desired,
+  { vcpu, inLeaf, vcpus }: Whereabouts,
   vmm: ObservedProcess,
 ): readonly Operation[] {
-  const { vcpu, inLeaf, vcpus } = whereabouts(hierarchy, desired)
   const alive = new Set(vmm.threads.map(({ tid }) => tid))
   return moveThreadsIfAny(
     hierarchy,
@@ -105,8 +116,10 @@ function vcpuMoves(
   )
 }
 
-function intruderMoves(hierarchy: ObservedHierarchy, desired: Desired): readonly Operation[] {
-  const { sandbox, inLeaf, vcpus } = whereabouts(hierarchy, desired)
+function intruderMoves(
+  hierarchy: ObservedHierarchy,
+  { sandbox, inLeaf, vcpus }: Whereabouts,
+): readonly Operation[] {
   return moveThreadsIfAny(
     hierarchy,
     sandbox,

@@ -3,9 +3,9 @@ import { isLimit, isUnlimited } from '../model/resources/limits'
 import { controllerNames } from '../model/unified'
 import { SUBTREE_CONTROL, TYPE } from './after-v2'
 import type { Desired } from './desired'
-import { sandboxPaths } from './desired'
+import { type Place, sandboxPaths } from './desired'
 import { refuseForeign } from './directories'
-import { knobValue, type Observed, type ObservedCgroup, type ObservedHierarchy } from './observed'
+import { knobValue, type Observed, type ObservedCgroup, type ObservedHierarchy, parentPath } from './observed'
 import type { MoveProcess, MoveThreads, Operation, Plan } from './operations'
 import { ownPaths } from './own-cgroups'
 import { PlanBuilder } from './plan-builder'
@@ -24,15 +24,16 @@ export interface TeardownOptions {
 
 /**
  * The operations that take a sandbox away: everybody in it goes back to the cgroup that they or their process came from
- * (to the parent, where that is not known or no longer there), then the directories go, from the leaf up. The parent
- * stays. On v1 only what is in the sandbox is moved, thread by thread, so a thread that somebody took out stays out; on
- * v2 a process leaves as a whole, and a parent that hands controllers down takes nobody.
+ * (to the parent, where that is not known or no longer there; with systemd to the slice), then the directories go, from
+ * the leaf up. The parent stays; a unit is for systemd to end. On v1 only what is in the sandbox is moved, thread by
+ * thread, so a thread that somebody took out stays out; on v2 a process leaves as a whole, and a parent that hands
+ * controllers down takes nobody.
  *
  * @throws `ERR_VMCG_FOREIGN_CGROUP` where a directory of the sandbox's name is not its own; `ERR_VMCG_BUSY` for those
  *   who have nowhere to go.
  */
 export function planTeardown(
-  desired: Pick<Desired, 'id' | 'parent' | 'owner' | 'claimed' | 'takenOver' | 'hasLeaf'>,
+  desired: Pick<Desired, 'id' | 'parent' | 'scope' | 'owner' | 'claimed' | 'takenOver' | 'hasLeaf'>,
   observed: Observed,
   origins: Origins,
   options: TeardownOptions = {},
@@ -58,27 +59,46 @@ export function planTeardown(
   }
   builder.stage('removal')
   for (const { id: hierarchy, controllers, cgroups } of builder.hierarchies) {
-    for (const path of ownPaths(desired, { controllers }).toReversed()) {
+    for (const path of ownPaths(desired, { id: hierarchy, controllers }).toReversed()) {
       if (path in cgroups) builder.add({ kind: 'remove-directory', hierarchy, path })
     }
   }
   return builder.finish(desired.id)
 }
 
+function isUnit({ scope = null }: Place): boolean {
+  return scope !== null
+}
+
+/** Where somebody goes of whom nobody knows where they came from: out of the unit, too, where systemd has made one. */
+export function homePath(where: Place): string {
+  const { parent } = sandboxPaths(where)
+  return isUnit(where) ? parentPath(parent) : parent
+}
+
+/** The cgroups whose members are the sandbox's, from the top: those of a unit all are. */
+export function membersPaths(
+  desired: Pick<Desired, 'id' | 'parent' | 'scope' | 'hasLeaf'>,
+  hierarchy: Pick<ObservedHierarchy, 'id' | 'controllers'>,
+): readonly string[] {
+  const unit = isUnit(desired) ? [sandboxPaths(desired).parent] : []
+  return [...new Set([...unit, ...ownPaths(desired, hierarchy)])]
+}
+
 type OriginOf = (id: number) => Readonly<Record<string, string>> | undefined
 
 function threadsBack(
   hierarchy: ObservedHierarchy,
-  desired: Pick<Desired, 'id' | 'parent' | 'hasLeaf'>,
+  desired: Pick<Desired, 'id' | 'parent' | 'scope' | 'hasLeaf'>,
   originOf: OriginOf,
 ): readonly MoveThreads[] {
-  return ownPaths(desired, hierarchy)
+  return membersPaths(desired, hierarchy)
     .toReversed()
     .flatMap((path) => {
       const targets = new Map<string, number[]>()
       for (const tid of hierarchy.cgroups[path]?.tids ?? []) {
         const origin = originOf(tid)?.[hierarchy.id]
-        const target = origin !== undefined && origin in hierarchy.cgroups ? origin : desired.parent
+        const target = origin !== undefined && origin in hierarchy.cgroups ? origin : homePath(desired)
         targets.set(target, [...(targets.get(target) ?? []), tid])
       }
       return [...targets].map(
@@ -94,16 +114,19 @@ function threadsBack(
 
 function processesBack(
   hierarchy: ObservedHierarchy,
-  desired: Pick<Desired, 'id' | 'parent'>,
+  desired: Place,
   originOf: OriginOf,
   { everyOrigin = [], stranded = 'refuse' }: TeardownOptions,
 ): readonly MoveProcess[] {
   const { id, cgroups } = hierarchy
-  const { sandbox } = sandboxPaths(desired)
+  const home = homePath(desired)
+  const { parent, sandbox } = sandboxPaths(desired)
+  const members = isUnit(desired) ? [parent, sandbox] : [sandbox]
+  const inside = new Set(members.flatMap((path) => cgroups[path]?.pids ?? []))
   const [shared, ...others] = new Set(everyOrigin.flatMap((origin) => origin[id] ?? []))
   const birthplace = others.length === 0 ? shared : undefined
-  return (cgroups[sandbox]?.pids ?? []).flatMap((pid): readonly MoveProcess[] => {
-    const path = [originOf(pid)?.[id], birthplace, desired.parent].find(
+  return [...inside].flatMap((pid): readonly MoveProcess[] => {
+    const path = [originOf(pid)?.[id], birthplace, home].find(
       (place) => place !== undefined && takesProcesses(cgroups[place]),
     )
     if (path !== undefined) return [{ kind: 'move-process', hierarchy: id, path, pid }]
@@ -119,15 +142,11 @@ function takesProcesses(cgroup: ObservedCgroup | undefined): boolean {
   return isRoot || controllerNames(knobValue(cgroup, SUBTREE_CONTROL)).length === 0
 }
 
-function nowhereToGo(
-  { mountPoint }: ObservedHierarchy,
-  desired: Pick<Desired, 'id' | 'parent'>,
-  pid: number,
-): CgroupError {
+function nowhereToGo({ mountPoint }: ObservedHierarchy, desired: Place, pid: number): CgroupError {
   const path = `${mountPoint}${sandboxPaths(desired).sandbox}`
   return new CgroupError(
     'ERR_VMCG_BUSY',
-    `${desired.id}: process ${pid} in ${path} has nowhere to go: where it came from is not known or gone, and ${desired.parent} hands controllers down, so that it takes no processes`,
+    `${desired.id}: process ${pid} in ${path} has nowhere to go: where it came from is not known or gone, and ${homePath(desired)} hands controllers down, so that it takes no processes`,
     {
       path,
       value: String(pid),
@@ -166,14 +185,14 @@ const LIST = { 1: 'cpuset.cpus', 2: 'cpuset.cpus.effective' } as const
  * cgroup itself does, or any limit that vmcg has set there.
  */
 export function limitedThreads(
-  where: Pick<Desired, 'id' | 'parent' | 'hasLeaf' | 'managed'>,
+  where: Pick<Desired, 'id' | 'parent' | 'scope' | 'hasLeaf' | 'managed'>,
   observed: Observed,
 ): readonly number[] {
-  const { sandbox, vcpu } = sandboxPaths(where)
+  const { parent, sandbox, vcpu } = sandboxPaths(where)
   const limited = observed.hierarchies.flatMap(({ id, version, cgroups }) => {
     const [holding, above] = where.hasLeaf
       ? [cgroups[vcpu], cgroups[sandbox]]
-      : [cgroups[sandbox], cgroups[where.parent]]
+      : [cgroups[sandbox], cgroups[parent]]
     const isOurs = where.managed.some(
       ({ hierarchy, path, knob, value }) =>
         hierarchy === id && path === sandbox && isLimit(knob) && !isUnlimited(knob, value),

@@ -9,6 +9,7 @@ import {
   readState,
   removeState,
   type SandboxState,
+  type ScopeState,
   type StatePaths,
   statePaths,
   writeState,
@@ -21,6 +22,8 @@ export interface FreshState {
   readonly tagAttribute?: TagAttribute | undefined
   /** @default none */
   readonly takenOver?: readonly string[] | undefined
+  /** The unit that systemd is to make. @default none */
+  readonly scope?: ScopeState | null | undefined
 }
 
 /** The state of one sandbox on disk, and the lock that goes with it. */
@@ -107,13 +110,15 @@ export class SandboxStore {
   }
 
   /** The state of a sandbox that nothing was done for yet, with a nonce of its own. */
-  fresh({ hasLeaf, tagAttribute = 'trusted.vmcg', takenOver = [] }: FreshState): SandboxState {
+  fresh({ hasLeaf, tagAttribute = 'trusted.vmcg', takenOver = [], scope = null }: FreshState): SandboxState {
+    const nonce = randomBytes(16).toString('hex')
     return {
       schema: 1,
       ...this.#where,
+      ...(scope !== null && { scope: { ...scope, description: describedBy(nonce, scope.description) } }),
       hasLeaf,
       tagAttribute,
-      nonce: randomBytes(16).toString('hex'),
+      nonce,
       containers: [],
       merge: { unlimited: 'ignore', memoryOverheadBytes: null, unsupported: 'error' },
       applied: null,
@@ -128,4 +133,9 @@ export class SandboxStore {
       program: null,
     }
   }
+}
+
+/** Two state directories can have the same name for a unit: its description tells them apart, where nothing else does yet. */
+function describedBy(nonce: string, description: string): string {
+  return `${description} (${nonce.slice(0, 8)})`
 }

@@ -16,8 +16,11 @@ export class SerialQueue {
         signal?.throwIfAborted()
         return task()
       })
-      this.#last = turn.catch(() => undefined)
       turn.then(resolve, reject)
+      // What came of it is the caller's alone: here it would be kept until the next task.
+      this.#last = turn.then(nothing, nothing)
     })
   }
 }
+
+function nothing(): void {}

@@ -6,17 +6,21 @@ import { turns } from '../engine/turns'
 import { isVmcgError, VmcgError } from '../errors'
 import type { DeviceUse } from '../model/devices/device-use'
 import type { LinuxResources } from '../model/generated/oci'
-import type { ManagedKnob } from '../plan/desired'
+import type { ManagedKnob, ScopePlace } from '../plan/desired'
 import type { TagAttribute } from '../plan/operations'
 import type { RememberedProgram } from '../plan/remembered-program'
 import type { Standstill } from '../plan/stand-still'
+import type { UnitLimits } from '../systemd/scope-properties'
 
 /** What survives the process that wrote it: everything that is needed to go on with a sandbox, or to take it away. */
 export interface SandboxState {
   readonly schema: 1
   readonly id: string
-  readonly driver: 'cgroupfs'
+  readonly driver: 'cgroupfs' | 'systemd'
+  /** The cgroup that its own is made in; with systemd the first fields of its path, such as `'system.slice:vmcg'`. */
   readonly parent: string
+  /** With systemd the unit that it is in, else null. */
+  readonly scope?: ScopeState | null | undefined
   /** True for a sandbox, whose vCPU threads have a cgroup of their own; false for what a `CgroupManager` manages. */
   readonly hasLeaf: boolean
   /** The extended attribute that holds the tag: users without root's rights have one of their own. */
@@ -44,6 +48,20 @@ export interface SandboxState {
   readonly standstill: Standstill | null
   /** The device program of its v2 cgroup; null: there is none. */
   readonly program: RememberedProgram | null
+}
+
+/** A transient scope of systemd: what is asked for, and once it was started where it is. */
+export interface ScopeState extends ScopePlace {
+  readonly slice: string
+  /** Such as `'vmcg-vm1.scope'`. */
+  readonly unit: string
+  readonly description: string
+  /** Tells this life of the unit from every other; null: it was not started yet. */
+  readonly invocationId: string | null
+  /** Its start was asked for, and what came of it was not written down yet. */
+  readonly isStarting?: true | undefined
+  /** The limits that the unit shows; null: none yet; undefined: it is to show none. */
+  readonly mirror?: UnitLimits | null | undefined
 }
 
 export interface ThreadState {
@@ -218,7 +236,7 @@ const isPaths: Check = (value) => isObject(value) && Object.values(Object(value)
 
 const checkShape = shapeOf({
   schema: oneOf(1),
-  driver: oneOf('cgroupfs'),
+  driver: oneOf('cgroupfs', 'systemd'),
   id: isText,
   parent: isText,
   nonce: isText,
@@ -248,8 +266,32 @@ const checkShape = shapeOf({
   ),
 })
 
+const isScope = shapeOf({
+  path: isText,
+  hierarchies: listOf(isText),
+  slice: isText,
+  unit: isText,
+  description: isText,
+  invocationId: orNull(isText),
+})
+
+const isMirror = orNull(
+  shapeOf({
+    memoryMaxBytes: orNull(isNumber),
+    pidsMax: orNull(isNumber),
+    cpuQuota: orNull(shapeOf({ quotaUs: isNumber, periodUs: isNumber })),
+  }),
+)
+
+function isScopeState(value: unknown): boolean {
+  const { isStarting = true, mirror = null } = Object(value)
+  return isScope(value) && isMirror(mirror) && isStarting === true
+}
+
 function isState(value: unknown): value is SandboxState {
-  return checkShape(value)
+  const scope: unknown = Reflect.get(Object(value), 'scope') ?? null
+  const isWithSystemd = Reflect.get(Object(value), 'driver') === 'systemd'
+  return checkShape(value) && (isWithSystemd ? isScopeState(scope) : scope === null)
 }
 
 function damaged(path: string, cause: unknown): VmcgError {

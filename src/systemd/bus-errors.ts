@@ -49,7 +49,7 @@ function shown({ socket }: BusAddress): string {
 /** @param what completes "no answer to ...". */
 export function timeoutError(what: string, timeoutMs: number): SystemdError {
   return new SystemdError('ERR_VMCG_DBUS_TIMEOUT', `no answer to ${what} within ${timeoutMs} ms`, {
-    hint: 'systemd or the bus is busy or stopped (systemctl list-jobs; journalctl -b _PID=1); try again, or give it a longer timeoutMs',
+    hint: 'systemd or the bus is busy or stopped (systemctl list-jobs; journalctl -b _PID=1); then try again',
   })
 }
 

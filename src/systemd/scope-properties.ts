@@ -1,17 +1,16 @@
 /** A property of a unit as D-Bus wants it: name, and a variant of type and value. */
 export type UnitProperty = readonly [name: string, variant: readonly [type: string, value: unknown]]
 
-/** Limits that are written to the unit as well, for the eyes of `systemctl`; what holds is in the cgroups below. */
-export interface UnitMirror {
-  /** In bytes; null lifts it. */
-  readonly memoryMaxBytes?: number | bigint | null | undefined
-  /** null lifts it. */
-  readonly pidsMax?: number | bigint | null | undefined
+/** Limits of a unit; null is none. */
+export interface UnitLimits {
+  /** In bytes. */
+  readonly memoryMaxBytes: number | null
+  readonly pidsMax: number | null
   /**
    * CPU time in each period, both in microseconds. systemd takes it per second, and rounds it *down* to 10 ms when it
-   * reloads, where less than 10 ms becomes no limit at all: so it is rounded up to 10 ms here. null lifts it.
+   * reloads, where less than 10 ms becomes no limit at all: so it is rounded up to 10 ms here.
    */
-  readonly cpuQuota?: { readonly quotaUs: number; readonly periodUs: number } | null | undefined
+  readonly cpuQuota: { readonly quotaUs: number; readonly periodUs: number } | null
 }
 
 /** What a scope is asked for. */
@@ -26,7 +25,8 @@ export interface ScopeRequest {
   readonly description: string
   /** Of the scope that was started before, if any: when it is still there it is taken up. */
   readonly invocationId?: string | undefined
-  readonly mirror?: UnitMirror | undefined
+  /** The cgroup below that one's which its further processes join, such as `'/vm'`. @default the unit's own */
+  readonly subcgroup?: string | undefined
 }
 
 /** What systemd takes for "no limit". */
@@ -41,7 +41,7 @@ const ROUNDED_TO_US = 10_000n
  *
  * Source: systemd, docs/TRANSIENT-SETTINGS.md and docs/CGROUP_DELEGATION.md; org.freedesktop.systemd1(5).
  */
-export function scopeProperties({ slice, pids, description, mirror = {} }: ScopeRequest): UnitProperty[] {
+export function scopeProperties({ slice, pids, description }: ScopeRequest): UnitProperty[] {
   return [
     ['Description', ['s', description]],
     ['Slice', ['s', slice]],
@@ -50,13 +50,15 @@ export function scopeProperties({ slice, pids, description, mirror = {} }: Scope
     ['MemoryAccounting', ['b', true]],
     ['IOAccounting', ['b', true]],
     ['TasksAccounting', ['b', true]],
+    // Else it is DefaultTasksMax, a limit that nobody has asked for.
+    ['TasksMax', ['t', INFINITY]],
     ['CollectMode', ['s', 'inactive-or-failed']],
-    ...mirrored(mirror),
     ['PIDs', ['au', [...new Set(pids)]]],
   ]
 }
 
-function mirrored({ memoryMaxBytes, pidsMax, cpuQuota }: UnitMirror): UnitProperty[] {
+/** Those that are given. Source: org.freedesktop.systemd1(5). */
+export function limitProperties({ memoryMaxBytes, pidsMax, cpuQuota }: Partial<UnitLimits>): UnitProperty[] {
   const limits: readonly (readonly [string, number | bigint | null | undefined])[] = [
     ['MemoryMax', memoryMaxBytes],
     ['TasksMax', pidsMax],

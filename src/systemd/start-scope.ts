@@ -119,7 +119,7 @@ async function takeUp(
   const outside = pids.filter((pid) => !isInside(pid, state, procRoot))
   if (outside.length > 0) {
     const { bus } = await link.connection(limit)
-    const args = [unit, '', outside]
+    const args = [unit, request.subcgroup ?? '', outside]
     await bus.call(
       { ...MANAGER, member: 'AttachProcessesToUnit', signature: 'ssau', args, about: unit },
       limit,

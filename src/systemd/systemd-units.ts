@@ -3,7 +3,7 @@ import { badArgument, checkId, checkList, checkObject, checkSignal, checkText } 
 import { type BusAddress, type SystemdInstance, systemdAddresses } from './bus-address'
 import { MANAGER } from './manager-connection'
 import { ManagerLink } from './manager-link'
-import type { ScopeRequest } from './scope-properties'
+import { limitProperties, type ScopeRequest, type UnitLimits } from './scope-properties'
 import { type StartedScope, startScope } from './start-scope'
 import { stopUnit } from './stop-unit'
 import { TimeLimit } from './time-limit'
@@ -135,6 +135,25 @@ export class SystemdUnits {
     await this.#within(options, async (limit) => {
       const { bus } = await this.#link.connection(limit)
       await bus.call(call, limit)
+    })
+  }
+
+  /** Sets limits of a unit of ours that runs, until it ends; what is left out stays. */
+  async setLimits(
+    unit: string,
+    limits: Partial<UnitLimits>,
+    options: SystemdCallOptions = {},
+  ): Promise<void> {
+    checkText('unit', unit)
+    const call = {
+      ...MANAGER,
+      member: 'SetUnitProperties',
+      signature: 'sba(sv)',
+      args: [unit, true, limitProperties(limits)],
+      about: unit,
+    }
+    await this.#within(options, async (limit) => {
+      await askAgain(this.#link, limit, ({ bus }) => bus.call(call, limit))
     })
   }
 

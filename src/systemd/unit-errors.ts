@@ -62,7 +62,7 @@ export function jobTimeoutError(kind: JobKind, unit: string, timeoutMs: number):
     `systemd has not ${kind === 'start' ? 'started' : 'stopped'} ${unit} within ${timeoutMs} ms; ${rest}`,
     {
       value: unit,
-      hint: `systemctl list-jobs shows what it waits for; then try again, or give it a longer timeoutMs`,
+      hint: `systemctl list-jobs shows what it waits for; then try again`,
     },
   )
 }

@@ -7,11 +7,20 @@ import type { LaunchOptions } from '../../src/launch-options'
 import type { Sandbox } from '../../src/sandbox'
 import { Bench, container } from '../support/bench'
 import { everywhere, isAlive, placeOf, threadsIn, threadsOf } from '../support/cgroups'
-import { VCPU_NAME } from '../support/qemu'
-import { describeWith, missing } from '../support/require'
+import { ACCELERATOR, VCPU_NAME } from '../support/qemu'
+import { describeWith } from '../support/require'
 
 const QEMU = 'qemu-system-x86_64'
-const ACCELERATOR = missing(['kvm']).length === 0 ? 'kvm' : 'tcg,thread=multi'
+
+/** Of the VMM but its vCPUs; nobody where the cgroup is not there, yet or any more. */
+function threadsInside({ paths }: Sandbox): number[] {
+  try {
+    return threadsIn(paths.sandbox)
+  } catch (error) {
+    if (!['ENOENT', 'ENODEV'].includes(String(Reflect.get(Object(error), 'code')))) throw error
+    return []
+  }
+}
 
 describeWith(['root', 'cgroups', 'qemu'], 'launch, of a QEMU', () => {
   let bench: Bench
@@ -117,17 +126,15 @@ describeWith(['root', 'cgroups', 'qemu'], 'launch, of a QEMU', () => {
       stdio: 'ignore',
     })
     await expect(failed).rejects.toMatchObject({ name: expect.stringMatching(/Error$/) })
-    expect(threadsIn(sandbox.paths.sandbox)).toEqual([])
+    expect(threadsInside(sandbox)).toEqual([])
   })
 
   test('is killed and forgotten when the launch is aborted', async () => {
     const sandbox = await limited()
-    await sandbox.apply()
     const stopping = new AbortController()
     const failed = launch(sandbox, [], { signal: stopping.signal })
-    while (threadsIn(sandbox.paths.sandbox).length === 0)
-      await new Promise((resolve) => setTimeout(resolve, 1))
-    const tids = threadsIn(sandbox.paths.sandbox)
+    while (threadsInside(sandbox).length === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+    const tids = threadsInside(sandbox)
     stopping.abort('enough')
     await expect(failed).rejects.toBe('enough')
     expect(tids.filter(isAlive)).toEqual([])

@@ -168,7 +168,7 @@ describeWith(['root', 'cgroups'], 'two processes on one cgroup', () => {
   const TURNS = rounds(40, 8)
 
   test('never write at the same time, and leave the limits of one of them', async () => {
-    const path = `${bench.parent}/one`
+    const path = bench.cgroupsPath()
     const turns = await race([path, path], TURNS)
     for (const own of turns) expect(own).toHaveLength(TURNS)
     expect(overlaps(turns)).toBe(0)
@@ -178,7 +178,7 @@ describeWith(['root', 'cgroups'], 'two processes on one cgroup', () => {
   })
 
   test('would be seen to, if they did: on two cgroups they write at the same time', async () => {
-    const turns = await race([`${bench.parent}/one`, `${bench.parent}/two`], TURNS)
+    const turns = await race([bench.cgroupsPath(), bench.cgroupsPath('two')], TURNS)
     expect(overlaps(turns)).toBeGreaterThan(0)
   })
 })

@@ -33,7 +33,7 @@ describeWith(['root', 'cgroups', 'python'], 'setCpuset', () => {
   })
 
   test('changes nothing else, and is kept by the next apply', async () => {
-    const manager = await bench.manager()
+    const manager = await bench.begun()
     await manager.apply({ pids: { limit: 40 }, cpu: { shares: 300 } })
     await manager.setCpuset({ cpus: '0' })
     expect(processLimitOf(bench.path())).toBe(40)
@@ -43,7 +43,7 @@ describeWith(['root', 'cgroups', 'python'], 'setCpuset', () => {
   })
 
   test('takes its turn: it does not undo a call before it that nobody has waited for', async () => {
-    const manager = await bench.manager()
+    const manager = await bench.begun()
     const other = await bench.manager()
     await Promise.all([manager.apply({ pids: { limit: 40 } }), manager.setCpuset({ cpus: '0' })])
     expect([cpus(), processLimitOf(bench.path())]).toEqual(['0', 40])
@@ -52,7 +52,7 @@ describeWith(['root', 'cgroups', 'python'], 'setCpuset', () => {
   })
 
   test('refuses what the parent does not have, and malformed lists, before anything is written', async () => {
-    const manager = await bench.manager()
+    const manager = await bench.begun()
     await manager.apply({ cpu: { cpus: '0' } })
     const done = await operationsDuring(async () => {
       await expect(manager.setCpuset({ cpus: '0-4095' })).rejects.toMatchObject({

@@ -69,12 +69,10 @@ describeWith(['root', 'cgroups', 'limits', 'devices'], 'resources of a manager',
   let manager: CgroupManager
   beforeEach(async () => {
     bench = new ManagerBench()
-    bench.make(bench.parent)
+    manager = await bench.begun()
+    bench.prepareParent()
     // Without it no child may have any: the kernel gives real-time bandwidth from the top down.
     if (hasRealtime) bench.write('cpu', RT_RUNTIME, 10_000, bench.parent)
-    // So that a cgroup has every knob from its beginning.
-    if (IS_PURE_V2) bench.handDown(bench.parent)
-    manager = await bench.manager()
     await manager.apply({})
   })
   afterEach(async () => {
@@ -172,7 +170,7 @@ describeWith(['root', 'cgroups', 'limits', 'devices'], 'resources of a manager',
 
   describeWhere(IS_PURE_V2, 'cgroup v2 alone', 'that v2 has nothing for', () => {
     it('are refused before anything is written, or left out with a warning', async () => {
-      const lenient = await bench.manager({ cgroupsPath: `${bench.parent}/two`, unsupported: 'warn' })
+      const lenient = await bench.begun({ cgroupsPath: bench.cgroupsPath('two'), unsupported: 'warn' })
       for (const [resources, message] of INEXPRESSIBLE) {
         const done = await operationsDuring(() =>
           expect(manager.apply({ pids: { limit: 5 }, ...resources })).rejects.toMatchObject({
@@ -209,7 +207,7 @@ describeWith(['root', 'cgroups', 'limits', 'devices'], 'resources of a manager',
     })
 
     it('are left out with a warning where that is wished', async () => {
-      const lenient = await bench.manager({ cgroupsPath: `${bench.parent}/two`, unsupported: 'warn' })
+      const lenient = await bench.begun({ cgroupsPath: bench.cgroupsPath('two'), unsupported: 'warn' })
       for (const [controller, resources] of asking) {
         const { warnings } = await lenient.apply({ pids: { limit: 5 }, ...resources })
         expect(warnings).toEqual([expect.stringContaining(`the ${controller} controller is not mounted`)])

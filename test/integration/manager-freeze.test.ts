@@ -43,7 +43,9 @@ describeWith(['root', 'cgroups', 'freezer'], 'freeze', () => {
   })
 })
 
-describeWith(['root', 'cgroups', 'freezer'], 'where there is nothing to freeze, the error', () => {
+const WITHOUT_SYSTEMD = ['root', 'cgroups', 'cgroupfs-driver', 'freezer'] as const
+
+describeWith(WITHOUT_SYSTEMD, 'where there is nothing to freeze, the error', () => {
   test.each(['freeze', 'thaw'] as const)(
     'says of %s that the cgroup was not made yet, and how it is',
     async (act) => {
@@ -73,7 +75,7 @@ describeWith(['root', 'cgroups', 'freezer'], 'where there is nothing to freeze, 
 })
 
 describeWith(
-  ['root', 'cgroup-v1', 'freezer-v1'],
+  ['root', 'cgroup-v1', 'cgroupfs-driver', 'freezer-v1'],
   'where the freezer is a hierarchy of its own, the error',
   () => {
     test('says that the freezer was not taken over, and leaves alone what somebody has there', async () => {
@@ -90,7 +92,8 @@ describeWith(
   },
 )
 
-describeWith(['root', 'cgroups', 'freezer', 'python'], 'kill', () => {
+// It looks into the cgroup when nobody is left.
+describeWith([...WITHOUT_SYSTEMD, 'python'], 'kill', () => {
   test.each([true, false])(
     'ends everybody, also those that keep forking; frozen before: %p',
     async (isFrozen) => {
@@ -111,7 +114,9 @@ describeWith(['root', 'cgroups', 'freezer', 'python'], 'kill', () => {
       await manager.kill()
     },
   )
+})
 
+describeWith(['root', 'cgroups', 'freezer'], 'kill, when told so,', () => {
   test('sends another signal once, and waits for nothing', async () => {
     const manager = await bench.manager()
     const child = await bench.child(['sleep', '1000'])

@@ -105,7 +105,7 @@ describeWith(['root', 'cgroup-v2', 'python'], 'a memory limit of cgroup v2', () 
 
 describeWith(['root', 'cgroups', 'limits'], 'a memory limit', () => {
   test('is lowered and raised with that of memory and swap together, in an order that the kernel takes', async () => {
-    const manager = await bench.manager()
+    const manager = await bench.begun()
     // v1 holds memory and swap to one limit, v2 swap alone.
     const both = () =>
       IS_PURE_V2

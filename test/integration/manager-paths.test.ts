@@ -54,9 +54,9 @@ describeWith(['root', 'cgroups'], 'the path of a manager', () => {
     await expect(pathOf({ cgroupsPath })).rejects.toMatchObject({ code: 'ERR_VMCG_INVALID_PATH' })
   })
 
-  test('is not for systemd to make yet, and the error says what to use', async () => {
-    await expect(pathOf({ cgroupsPath: 'system.slice:kata:vm' })).rejects.toMatchObject({
-      code: 'ERR_VMCG_UNSUPPORTED',
+  test('is not for systemd to make where the driver is not, and the error says what to use', async () => {
+    await expect(pathOf({ cgroupsPath: 'system.slice:kata:vm', driver: 'cgroupfs' })).rejects.toMatchObject({
+      code: 'ERR_VMCG_INVALID_PATH',
       value: 'system.slice:kata:vm',
       hint: expect.stringContaining('cgroupfs'),
     })

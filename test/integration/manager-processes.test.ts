@@ -64,7 +64,8 @@ describeWith(['root', 'cgroups', 'python'], 'a process that is added', () => {
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'python'], 'threads that are added', () => {
+// A scope of systemd begins with a whole process.
+describeWith(['root', 'cgroup-v1', 'cgroupfs-driver', 'python'], 'threads that are added', () => {
   test('come in alone, where a hierarchy holds single threads, and the rest of their process stays', async () => {
     const manager = await bench.manager()
     const { pid, start } = await bench.standIn()
@@ -127,7 +128,8 @@ describeWith(['root', 'cgroup-v2', 'python'], 'on cgroup v2, threads that are ad
   })
 })
 
-describeWith(['root', 'cgroups', 'python'], 'moveToParent', () => {
+// A scope of systemd ends when everybody has left it.
+describeWith(['root', 'cgroups', 'cgroupfs-driver', 'python'], 'moveToParent', () => {
   test('gives the living back, skips the dead, and leaves the cgroup with its limits', async () => {
     const manager = await bench.manager()
     const crowd = [await bench.standIn(), await bench.standIn(), await bench.standIn()]
@@ -185,26 +187,30 @@ describeWith(['root', 'cgroups', 'python'], 'moveToParent', () => {
   })
 })
 
-describeWith(['root', 'cgroup-v2'], 'on cgroup v2, a process of which nobody knows where it was', () => {
-  test('has nowhere to go where the parent hands controllers down: it stays, and is named', async () => {
-    const manager = await bench.manager()
-    await manager.apply({ pids: { limit: 50 } })
-    const child = await bench.child(['sleep', '1000'])
-    bench.write('pids', 'cgroup.procs', child.pid)
-    const refusal = {
-      code: 'ERR_VMCG_BUSY',
-      value: String(child.pid),
-      message: expect.stringContaining('nowhere to go'),
-      hint: expect.stringContaining("destroy({ processes: 'kill' })"),
-    }
-    await expect(manager.moveToParent()).rejects.toMatchObject(refusal)
-    await expect(manager.destroy()).rejects.toMatchObject(refusal)
-    expect(cgroupsOf(child.pid)).toEqual(inEvery(bench.path()))
-    await manager.destroy({ processes: 'kill' })
-    expect(await child.ended).toBe('SIGKILL')
-    expect(bench.exists('pids')).toBe(false)
-  })
-})
+describeWith(
+  ['root', 'cgroup-v2', 'cgroupfs-driver'],
+  'on cgroup v2, a process of which nobody knows where it was',
+  () => {
+    test('has nowhere to go where the parent hands controllers down: it stays, and is named', async () => {
+      const manager = await bench.manager()
+      await manager.apply({ pids: { limit: 50 } })
+      const child = await bench.child(['sleep', '1000'])
+      bench.write('pids', 'cgroup.procs', child.pid)
+      const refusal = {
+        code: 'ERR_VMCG_BUSY',
+        value: String(child.pid),
+        message: expect.stringContaining('nowhere to go'),
+        hint: expect.stringContaining("destroy({ processes: 'kill' })"),
+      }
+      await expect(manager.moveToParent()).rejects.toMatchObject(refusal)
+      await expect(manager.destroy()).rejects.toMatchObject(refusal)
+      expect(cgroupsOf(child.pid)).toEqual(inEvery(bench.path()))
+      await manager.destroy({ processes: 'kill' })
+      expect(await child.ended).toBe('SIGKILL')
+      expect(bench.exists('pids')).toBe(false)
+    })
+  },
+)
 
 describeWith(['root', 'cgroup-v1', 'chrt', 'rt-group-sched'], 'a real-time process', () => {
   async function realtimeChild(): Promise<number> {

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { detectHost } from '../../src/host/detect'
 import type { CgroupManager } from '../../src/manager'
 import type { LinuxResources } from '../../src/model/generated/oci'
@@ -30,10 +31,8 @@ let standing: KnobLines
 
 beforeEach(async () => {
   bench = new ManagerBench()
-  bench.make(bench.parent)
-  // So that a cgroup has every knob from its beginning.
-  if (IS_PURE_V2) bench.handDown(bench.parent)
-  manager = await bench.manager()
+  manager = await bench.begun()
+  bench.prepareParent()
   await manager.apply(STANDING)
   standing = readKnobs(bench.path())
 })
@@ -109,8 +108,8 @@ describeWith(['root', 'cgroup-v1', 'limits-v1'], 'a refusal of the kernel in the
   }
 
   /** What the kernel refuses, and why it does so, which nobody can see in the cgroup itself. */
-  function tightenParent(): void {
-    bench.write('cpu', 'cpu.cfs_quota_us', 100_000, bench.parent)
+  function tightenParent(name = 'one'): void {
+    bench.write('cpu', 'cpu.cfs_quota_us', 100_000, dirname(bench.path(name)))
   }
 
   it('takes back what was written before, in reverse order, and names knob, value and reason', async () => {
@@ -153,8 +152,8 @@ describeWith(['root', 'cgroup-v1', 'limits-v1'], 'a refusal of the kernel in the
   })
 
   it('of limits that vmcg never set before lifts them again', async () => {
-    tightenParent()
-    const fresh = await bench.manager({ cgroupsPath: `${bench.parent}/two` })
+    const fresh = await bench.begun({ cgroupsPath: bench.cgroupsPath('two') })
+    tightenParent('two')
     await fresh.apply({})
     const before = readKnobs(bench.path('two'))
     await expect(fresh.apply(wanted)).rejects.toMatchObject({ code: 'EINVAL' })
@@ -210,7 +209,8 @@ describeWith(['root', 'cgroup-v2'], 'on cgroup v2, a refusal of the kernel in th
   })
 
   it('of limits that vmcg never set before lifts them again', async () => {
-    const fresh = await bench.manager({ cgroupsPath: `${bench.parent}/two` })
+    const fresh = await bench.begun({ cgroupsPath: bench.cgroupsPath('two') })
+    bench.prepareParent('two')
     await fresh.apply({})
     const before = readKnobs(bench.path('two'))
     await expect(fresh.apply(refused)).rejects.toMatchObject(refusal)

@@ -6,7 +6,6 @@ import type { CgroupManager } from '../../src/manager'
 import { knobOf, memoryLimitOf, memoryUsageOf } from '../support/cgroup-limits'
 import { ManagerBench } from '../support/manager-bench'
 import { describeWith } from '../support/require'
-import { patience } from '../support/scale'
 
 const MIB = 2 ** 20
 const MUCH = 256 * MIB
@@ -35,20 +34,26 @@ async function fullOfCache(writeTimeoutMs: number): Promise<CgroupManager> {
   return bench.manager({ writeTimeoutMs })
 }
 
-/** Longer than a thread takes to begin, and shorter than it takes to reclaim that much memory. */
-const SHORT_MS = patience(2)
+/** A third of the time that this host takes to reclaim that much: enough to begin with it, and not to end. */
+async function shortTimeMs(): Promise<number> {
+  const manager = await fullOfCache(Number.POSITIVE_INFINITY)
+  const { operations } = await manager.apply({ memory: { limit: LITTLE } })
+  const written = operations.find(({ operation }) => operation.kind === 'write-knob')
+  return Math.max(1, Math.floor((written?.microseconds ?? 0) / 3000))
+}
 
 const limit = () => memoryLimitOf(bench.path())
 
 describeWith(['root', 'cgroups', 'limits'], 'a limit that the kernel has to reclaim memory for', () => {
   test('is an error after `writeTimeoutMs`, with what was done before; the next call waits for the kernel', async () => {
-    const manager = await fullOfCache(SHORT_MS)
+    const writeTimeoutMs = await shortTimeMs()
+    const manager = await fullOfCache(writeTimeoutMs)
     const error = await manager.apply({ memory: { limit: LITTLE } }).catch((reason) => reason)
     expect(error).toMatchObject({
       code: 'ERR_VMCG_TIMEOUT',
       path: `${bench.directory('memory')}/${knobOf('memory')}`,
       value: String(LITTLE),
-      message: expect.stringContaining(`for ${SHORT_MS} ms; it goes on with it`),
+      message: expect.stringContaining(`for ${writeTimeoutMs} ms; it goes on with it`),
       report: { looks: 1, operations: [] },
     })
     const { isChanged } = await manager.apply({ memory: { limit: LITTLE } })

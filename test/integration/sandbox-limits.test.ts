@@ -138,7 +138,7 @@ describeWith(['root', 'cgroups', 'python'], "a sandbox's limits", () => {
   })
 })
 
-describeWith(['root', 'cgroup-v1', 'python'], "a sandbox's limits on cgroup v1", () => {
+describeWith(['root', 'cgroup-v1', 'python', 'cgroupfs-driver'], "a sandbox's limits on cgroup v1", () => {
   test('above those of the parent are refused with the reason, and the old ones stay', async () => {
     makeCgroup(bench.parent, ['cpu'])
     setQuota(bench.parent, 40_000)
@@ -158,7 +158,7 @@ describeWith(['root', 'cgroup-v1', 'python'], "a sandbox's limits on cgroup v1",
   })
 })
 
-describeWith(['root', 'cgroup-v2', 'python'], "a sandbox's limits on cgroup v2", () => {
+describeWith(['root', 'cgroup-v2', 'python', 'cgroupfs-driver'], "a sandbox's limits on cgroup v2", () => {
   test('can be above those of the parent, which holds everybody below it all the same', async () => {
     makeCgroup(bench.parent, ['cpu'])
     setQuota(bench.parent, 40_000)

@@ -174,7 +174,7 @@ describeWith(['root', 'cgroups', 'qemu'], 'the threads of a QEMU without KVM', (
   })
 })
 
-describeWith(['root', 'cgroups', 'python'], 'a helper of the VM', () => {
+describeWith(['root', 'cgroups', 'python', 'cgroupfs-driver'], 'a helper of the VM', () => {
   test('comes in with the first apply, or at once where that has been', async () => {
     const [early, late] = [await bench.standIn(), await bench.standIn()]
     const [thread = 0] = await late.start(1)

@@ -113,24 +113,6 @@ describeWith(['root', 'cgroups', 'qemu'], 'a QEMU that is killed', () => {
     expect(await sandbox.destroy()).toMatchObject({ moved: [], removed: [] })
   })
 
-  test('between the look and the write is the same error, and destroy removes what was made', async () => {
-    const qemu = await bench.qemu()
-    const sandbox = await bench.sandbox({ containers: [LIMITS] })
-    await sandbox.attach(await bench.connect(qemu))
-    const dying = onOperation(
-      ({ operation }) => {
-        if (operation.kind !== 'write-knob') return
-        process.kill(qemu.pid, 'SIGKILL')
-        waitUntilGone(qemu.pid)
-      },
-      () => sandbox.apply(),
-    )
-    await expect(dying).rejects.toMatchObject({ code: 'ERR_VMCG_VM_GONE' })
-    const { removed } = await sandbox.destroy()
-    expect(removed).toContain(`${hierarchyOf('cpu')}:${bench.parent}/vm/vcpu`)
-    expectGone(`${bench.parent}/vm`)
-  })
-
   test('after it was placed lets destroy remove everything', async () => {
     const qemu = await bench.qemu()
     const sandbox = await bench.sandbox({ containers: [LIMITS] })
@@ -154,3 +136,28 @@ describeWith(['root', 'cgroups', 'qemu'], 'a QEMU that is killed', () => {
     expect(threadsIn(`${bench.parent}/vm/vcpu`)).toEqual(placed)
   })
 })
+
+/** A scope of systemd would be gone with it. */
+describeWith(
+  ['root', 'cgroups', 'qemu', 'cgroupfs-driver'],
+  'a QEMU that is killed in the middle of apply()',
+  () => {
+    test('between the look and the write is the same error, and destroy removes what was made', async () => {
+      const qemu = await bench.qemu()
+      const sandbox = await bench.sandbox({ containers: [LIMITS] })
+      await sandbox.attach(await bench.connect(qemu))
+      const dying = onOperation(
+        ({ operation }) => {
+          if (operation.kind !== 'write-knob') return
+          process.kill(qemu.pid, 'SIGKILL')
+          waitUntilGone(qemu.pid)
+        },
+        () => sandbox.apply(),
+      )
+      await expect(dying).rejects.toMatchObject({ code: 'ERR_VMCG_VM_GONE' })
+      const { removed } = await sandbox.destroy()
+      expect(removed).toContain(`${hierarchyOf('cpu')}:${bench.parent}/vm/vcpu`)
+      expectGone(`${bench.parent}/vm`)
+    })
+  },
+)

@@ -8,6 +8,7 @@ import type { ScopeRequest } from '../../src/systemd/scope-properties'
 import { SystemdUnits } from '../../src/systemd/systemd-units'
 import { describeWith } from '../support/require'
 import { patience, rounds } from '../support/scale'
+import { unitsLeft } from '../support/units-left'
 
 const run = promisify(execFile)
 const SLICE = 'system.slice'
@@ -61,11 +62,6 @@ function systemdPathOf(pid: number): string | undefined {
   )?.path
 }
 
-async function unitsLeft(): Promise<string> {
-  const { stdout } = await run('systemctl', ['list-units', '--all', '--plain', '--no-legend', `${PREFIX}*`])
-  return stdout
-}
-
 async function waitUntilGone(units: SystemdUnits, unit: string): Promise<void> {
   const deadline = Date.now() + patience(10_000)
   while ((await units.look(unit)) !== undefined) {
@@ -80,7 +76,7 @@ describeWith(['root', 'systemd', 'setpriv'], 'a scope of a real systemd', () => 
     for (const units of opened.splice(0)) units.close()
   })
 
-  afterAll(async () => expect(await unitsLeft()).toBe(''))
+  afterAll(async () => expect(await unitsLeft(PREFIX)).toBe(''))
 
   test.each([
     ['over the system bus', {}],
@@ -177,8 +173,9 @@ describeWith(['root', 'systemd', 'setpriv'], 'a scope of a real systemd', () => 
   test('shows the limits that are mirrored to it', async () => {
     const units = await open()
     const { pid } = await startResident()
-    const mirror = { memoryMaxBytes: 2 ** 30, pidsMax: 100, cpuQuota: { quotaUs: 33_333, periodUs: 100_000 } }
-    const { unit } = await units.startScope({ ...requestFor(pid), mirror })
+    const limits = { memoryMaxBytes: 2 ** 30, pidsMax: 100, cpuQuota: { quotaUs: 33_333, periodUs: 100_000 } }
+    const { unit } = await units.startScope(requestFor(pid))
+    await units.setLimits(unit, limits)
     const properties = ['MemoryMax', 'TasksMax', 'CPUQuotaPerSecUSec', 'Delegate']
     const { stdout } = await run('systemctl', ['show', unit, `--property=${properties.join(',')}`])
     expect(stdout.trim().split('\n').sort()).toEqual([
@@ -208,7 +205,7 @@ describeWith(['root', 'systemd', 'setpriv'], 'a scope of a real systemd', () => 
       await Promise.all(scopes.map((scope) => units.stop(scope)))
       await Promise.all(residents.splice(0).map(endResident))
     }
-    expect(await unitsLeft()).toBe('')
+    expect(await unitsLeft(PREFIX)).toBe('')
   })
 
   test('keeps no process alive that has asked for it', async () => {

@@ -258,6 +258,9 @@ export class FakeSystemd {
           unit.pids.map((pid) => [unit.controlGroup, pid, `program-${pid}`]),
         )
         return
+      case 'SetUnitProperties':
+        call.answer()
+        return
       case 'ResetFailedUnit':
         if (unit.activeState === 'failed') this.units.delete(unit.name)
         call.answer()

@@ -1,6 +1,4 @@
 import type FileSystem from 'node:fs'
-import type Promises from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type NativeAddon, OP_WORDS, OpCode } from '../../src/engine/native'
 
@@ -10,64 +8,43 @@ import { type NativeAddon, OP_WORDS, OpCode } from '../../src/engine/native'
 /** Word of an operation: how many ids it writes. */
 const ID_COUNT = 6
 
-const KERNEL_WRITES: readonly number[] = [
+const WRITES: readonly number[] = [
   OpCode.MakeDir,
   OpCode.RemoveDir,
   OpCode.Write,
   OpCode.WriteIds,
   OpCode.SetXattr,
+  OpCode.ReplaceFile,
 ]
 
 /**
  * Has this process take so many steps and no more, counted from now on; `end` is called after the last one, and nothing
  * after it happens. A step is one write(2), mkdir, rmdir or setxattr below a cgroup mount (each id that is moved is
- * one), or one open for writing, write, rename or unlink of the files of a state. To be called before vmcg's first use.
+ * one), or one file of a state that is replaced or removed. To be called before vmcg's first use.
  */
 export function endAfter(steps: number, end: () => void): void {
   let left = steps
-  const take = (): Promise<void> => {
-    left -= 1
-    if (left > 0) return Promise.resolve()
-    end()
-    return new Promise(() => undefined)
+  const took = (count: number): void => {
+    left -= count
   }
-  countFileSteps(take)
-  countKernelWrites(
-    () => left,
-    (count) => {
-      left -= count
-    },
-    end,
-  )
+  countUnlinks(() => {
+    took(1)
+    if (left === 0) end()
+  })
+  countNativeWrites(() => left, took, end)
 }
 
-function countFileSteps(take: () => Promise<void>): void {
-  const promises = require('node:fs/promises') as typeof Promises
+function countUnlinks(took: () => void): void {
   const fileSystem = require('node:fs') as typeof FileSystem
-  const { open, rename, unlink } = promises
   const { unlinkSync } = fileSystem
-  const counted =
-    <A extends unknown[], T>(act: (...args: A) => Promise<T>) =>
-    async (...args: A): Promise<T> => {
-      const result = await act(...args)
-      await take()
-      return result
-    }
-  const countedOpen = async (...args: Parameters<typeof open>): Promise<FileHandle> => {
-    const file = await open(...args)
-    if (args[1] !== 'wx') return file
-    await take()
-    return Object.assign(file, { writeFile: counted(file.writeFile.bind(file)) })
-  }
-  const countedUnlinkSync = (path: string): void => {
+  const unlinkAndCount = (path: string): void => {
     unlinkSync(path)
-    void take()
+    took()
   }
-  Object.assign(promises, { open: countedOpen, rename: counted(rename), unlink: counted(unlink) })
-  Object.assign(fileSystem, { unlinkSync: countedUnlinkSync })
+  Object.assign(fileSystem, { unlinkSync: unlinkAndCount })
 }
 
-function countKernelWrites(left: () => number, took: (count: number) => void, end: () => void): void {
+function countNativeWrites(left: () => number, took: (count: number) => void, end: () => void): void {
   const path = require.resolve(join(__dirname, '..', '..', 'build', 'Release', 'vmcg.node'))
   const addon = require(path) as NativeAddon
   const submitBatch: NativeAddon['submitBatch'] = (lane, ops, strings, ids, done) => {
@@ -91,7 +68,7 @@ function writesOf(ops: Int32Array): number {
 
 function writesAt(ops: Int32Array, at: number): number {
   const code = (ops[at] ?? 0) & 0xff
-  if (!KERNEL_WRITES.includes(code)) return 0
+  if (!WRITES.includes(code)) return 0
   return code === OpCode.WriteIds ? (ops[at + ID_COUNT] ?? 0) : 1
 }
 

@@ -18,6 +18,7 @@ import type { CgroupManagerConfig } from '../../src/manager-options'
 import { pathChain } from '../../src/plan/observed'
 import { freshPath } from './cgroups'
 import { Resident } from './device-cgroup'
+import { IS_WITH_SYSTEMD, untilScopeIsGone } from './driver'
 import { type StandIn, startStandIn } from './stand-in'
 
 const HOST = detectHost()
@@ -54,21 +55,41 @@ export interface Child {
  * that end with it. What the kernel says is read by plain system calls.
  */
 export class ManagerBench {
-  /** The cgroup that everything is made in; the test's to limit. */
-  readonly parent = freshPath()
+  readonly #path = freshPath()
+  readonly #scopes = new Set<string>()
+  /** The cgroup that everything is made in; the test's to limit. With systemd it is the unit of `one` alone. */
+  readonly parent = IS_WITH_SYSTEMD ? this.#scope('one') : this.#path
   readonly stateDir = mkdtempSync(join(tmpdir(), 'vmcg-test-state-'))
   readonly #closing: (() => Promise<void>)[] = []
 
-  /** The path of a managed cgroup, as normalised. */
-  path(name = 'one'): string {
-    return `${this.parent}/kata_${name}`
+  /** What a manager is told. */
+  cgroupsPath(name = 'one'): string {
+    return IS_WITH_SYSTEMD ? `system.slice:${this.#path.slice(1)}:${name}` : `${this.#path}/${name}`
   }
 
-  /** A manager of `<parent>/kata_one`, unless told otherwise. */
+  /** The path of a managed cgroup, as normalised. */
+  path(name = 'one'): string {
+    return IS_WITH_SYSTEMD ? `${this.#scope(name)}/vm` : `${this.#path}/kata_${name}`
+  }
+
+  #scope(name: string): string {
+    const path = `/system.slice${this.#path}-${name}.scope`
+    this.#scopes.add(path)
+    return path
+  }
+
+  /** A manager of `one`, unless told otherwise. */
   async manager(config: Partial<CgroupManagerConfig> = {}): Promise<CgroupManager> {
-    const { parent, stateDir } = this
-    const manager = await CgroupManager.create({ cgroupsPath: `${parent}/one`, stateDir, ...config })
+    const { stateDir } = this
+    const manager = await CgroupManager.create({ cgroupsPath: this.cgroupsPath(), stateDir, ...config })
     this.#closing.push(() => manager.close())
+    return manager
+  }
+
+  /** One whose cgroup can be limited from now on: a scope of systemd is not there before its first process. */
+  async begun(config: Partial<CgroupManagerConfig> = {}): Promise<CgroupManager> {
+    const manager = await this.manager(config)
+    if (IS_WITH_SYSTEMD) await manager.add((await this.child(['sleep', '1000'])).pid)
     return manager
   }
 
@@ -95,6 +116,13 @@ export class ManagerBench {
     if (IS_PURE_V2 || !wanted.includes('cpuset')) return
     for (const knob of ['cpuset.cpus', 'cpuset.mems'])
       this.write('cpuset', knob, this.read('cpuset', knob, join(path, '..')), path)
+  }
+
+  /** Has the cgroup above a managed one there, and hand every controller down: so that one has every knob. */
+  prepareParent(name = 'one'): void {
+    const above = dirname(this.path(name))
+    if (!this.exists('cpu', above)) this.make(above)
+    if (IS_PURE_V2) this.handDown(above)
   }
 
   /** On v2: has a cgroup and all above it give controllers to those below. */
@@ -187,8 +215,10 @@ export class ManagerBench {
   /** For an `afterEach`. */
   async clear(): Promise<void> {
     for (const close of this.#closing.splice(0).reverse()) await close()
-    for (const controller of [...Object.keys(MANAGED), ...(UNIFIED ? ['unified'] : [])])
-      await this.#remove(controller, this.parent)
+    const controllers = [...Object.keys(MANAGED), ...(UNIFIED ? ['unified'] : [])]
+    for (const scope of this.#scopes) await untilScopeIsGone(scope)
+    for (const path of [this.#path, ...this.#scopes])
+      for (const controller of controllers) await this.#remove(controller, path)
     rmSync(this.stateDir, { recursive: true, force: true })
   }
 

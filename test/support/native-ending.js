@@ -9,15 +9,17 @@ const { parentPort, Worker } = require('node:worker_threads')
 const [addonPath, directory, way] = process.argv.slice(2)
 const addon = require(addonPath)
 const WRITE = 3
+const FAST = 0
+const SLOW = 1
 const noIds = new Int32Array()
 
 /** Opening the pipe for writing waits for a reader. */
-function submitWaiting(done) {
+function submitWaiting(done, lane = FAST) {
   const root = addon.openRoot(directory)
-  return addon.submitBatch(0, Int32Array.of(WRITE, root, 0, 1, -1, 0, 0, 0), 'fifo\0x', noIds, done)
+  return addon.submitBatch(lane, Int32Array.of(WRITE, root, 0, 1, -1, 0, 0, 0), 'fifo\0x', noIds, done)
 }
 
-const submitEmpty = (done) => addon.submitBatch(0, new Int32Array(), '', noIds, done)
+const submitEmpty = (done, lane = FAST) => addon.submitBatch(lane, new Int32Array(), '', noIds, done)
 const openReader = () => openSync(`${directory}/fifo`, constants.O_RDONLY | constants.O_NONBLOCK)
 
 const WAYS = {
@@ -54,8 +56,9 @@ const WAYS = {
     console.log('idle')
   },
   cancel() {
-    submitWaiting(() => closeSync(reader))
-    const ticket = submitEmpty(() => console.log('ran after all'))
+    // The fast lane may take both in one burst, and then has begun the second one too.
+    submitWaiting(() => closeSync(reader), SLOW)
+    const ticket = submitEmpty(() => console.log('ran after all'), SLOW)
     console.log(addon.cancelBatch(ticket))
     const reader = openReader()
   },

@@ -9,7 +9,7 @@ import { missing } from './require'
 import { patience } from './scale'
 
 /** What runs the guest of a QEMU, unless a test says which. */
-const ACCELERATOR = missing(['kvm']).length === 0 ? 'kvm' : 'tcg,thread=multi'
+export const ACCELERATOR = missing(['kvm']).length === 0 ? 'kvm' : 'tcg,thread=multi'
 
 /** The name of a vCPU thread, whatever runs it. */
 export const VCPU_NAME = /^CPU \d\/(?:KVM|TCG)$/

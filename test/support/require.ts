@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
+import { IS_WITH_SYSTEMD } from './driver'
 
 /** Where the build puts the embedded VMM. */
 export const SPINVM = join(__dirname, '..', '..', 'build', 'Release', 'vmcg-spinvm')
@@ -129,6 +130,16 @@ const REQUIREMENTS = {
     holds: () => existsSync('/run/systemd/system'),
     remedy: 'npm run test:vm, whose guests are run by systemd',
   },
+  'cgroupfs-driver': {
+    holds: () => !IS_WITH_SYSTEMD,
+    remedy: 'a run without VMCG_DRIVER=systemd',
+  },
+  'user-systemd': {
+    holds: () =>
+      process.geteuid?.() !== 0 &&
+      existsSync(join(process.env['XDG_RUNTIME_DIR'] ?? '/run', 'systemd', 'private')),
+    remedy: 'npm run test:vm -- v2, which runs these as a user with a systemd of its own',
+  },
   'rt-group-sched': {
     holds: () => hasCpuKnob('cpu.rt_runtime_us'),
     remedy: 'a kernel with CONFIG_RT_GROUP_SCHED',
@@ -144,6 +155,7 @@ const REQUIREMENTS = {
   qemu: { holds: () => onPath('qemu-system-x86_64'), remedy: 'apt-get install qemu-system-x86' },
   nasm: { holds: () => onPath('nasm'), remedy: 'apt-get install nasm' },
   gcc: { holds: () => onPath('g++'), remedy: 'apt-get install g++' },
+  strace: { holds: () => onPath('strace'), remedy: 'apt-get install strace' },
   python: { holds: () => onPath('python3'), remedy: 'apt-get install python3' },
   setpriv: { holds: () => onPath('setpriv'), remedy: 'apt-get install util-linux' },
   taskset: { holds: () => onPath('taskset'), remedy: 'apt-get install util-linux' },

@@ -28,11 +28,11 @@ function patience(ms) {
 }
 
 /**
- * @returns {number} that each so-manieth of a series is done, here: every one without `VMCG_SCALE`. It is odd, so that
- *   what differs between even and odd ones meets both
+ * @returns {number} that each so-manieth of a series is done, here: every one without `VMCG_SCALE`, and of a short series
+ *   still some. It is odd, so that what differs between even and odd ones meets both
  */
 function stride() {
-  return Math.max(1, Math.round(1 / factor('VMCG_SCALE'))) | 1
+  return Math.max(1, Math.round(0.25 / factor('VMCG_SCALE'))) | 1
 }
 
 module.exports = { patience, rounds, stride }

@@ -12,7 +12,23 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readState, removeState, type SandboxState, statePaths, writeState } from '../../src/state/state-file'
+import {
+  readState,
+  removeState,
+  type SandboxState,
+  type ScopeState,
+  statePaths,
+  writeState,
+} from '../../src/state/state-file'
+
+const scope: ScopeState = {
+  slice: 'system.slice',
+  unit: 'vmcg-vm1.scope',
+  description: 'vmcg sandbox vm1',
+  path: '/system.slice/vmcg-vm1.scope',
+  hierarchies: ['unified'],
+  invocationId: '0123456789abcdef0123456789abcdef',
+}
 
 const state: SandboxState = {
   schema: 1,
@@ -169,7 +185,17 @@ it.each<[string, string]>([
   ['a text', '"state"'],
   ['of no schema', JSON.stringify({ ...state, schema: undefined })],
   ['of schema 0', JSON.stringify({ ...state, schema: 0 })],
-  ['of another driver', JSON.stringify({ ...state, driver: 'systemd' })],
+  ['of another driver', JSON.stringify({ ...state, driver: 'crun' })],
+  ['of systemd, and without a unit', JSON.stringify({ ...state, driver: 'systemd' })],
+  [
+    'with limits of a unit that are no numbers',
+    JSON.stringify({ ...state, driver: 'systemd', scope: { ...scope, mirror: { memoryMaxBytes: '1' } } }),
+  ],
+  ['of no systemd, and with a unit', JSON.stringify({ ...state, scope })],
+  [
+    'of a unit without a place',
+    JSON.stringify({ ...state, driver: 'systemd', scope: { ...scope, path: 1 } }),
+  ],
   ['without a nonce', JSON.stringify({ ...state, nonce: undefined })],
   ['with a number for its id', JSON.stringify({ ...state, id: 7 })],
   ['with a text for its resources', JSON.stringify({ ...state, applied: 'all' })],

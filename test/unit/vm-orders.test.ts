@@ -13,7 +13,15 @@ const GUEST: Guest = {
   lacks: ['kvm', 'nasm'],
   phases: [
     { name: 'first', files: /^(?!crash-)/ },
-    { name: 'second', files: /^crash-/, user: 'vmcg', before: [['true']], env: { VMCG_SCALE: '1' } },
+    {
+      name: 'second',
+      files: /^crash-/,
+      user: 'vmcg',
+      session: 'systemd',
+      before: [['true']],
+      env: { VMCG_SCALE: '1' },
+      lacks: ['gcc'],
+    },
   ],
 }
 
@@ -33,7 +41,13 @@ describe('what a guest is told to do', () => {
       VMCG_REQUIRE: '1',
       VMCG_LACKS: 'kvm,nasm',
     })
-    expect(second).toMatchObject({ user: 'vmcg', before: [['true']], env: { VMCG_SCALE: '1' } })
+    expect(second).toMatchObject({
+      user: 'vmcg',
+      session: 'systemd',
+      before: [['true']],
+      env: { VMCG_SCALE: '1' },
+    })
+    expect(second?.env).toMatchObject({ VMCG_LACKS: 'kvm,nasm,gcc,root' })
   })
 
   test('is only what the patterns match, and nothing where they match nothing', () => {
@@ -119,6 +133,6 @@ describe('the table of guests', () => {
     const common = GUESTS.map(({ lacks }) => lacks).reduce((all, lacks) =>
       all.filter((name) => lacks.includes(name)),
     )
-    expect(common).toEqual(['rt-group-sched', 'gcc', 'delegated-v2'])
+    expect(common).toEqual(['rt-group-sched', 'gcc', 'strace', 'kvm', 'delegated-v2', 'user-systemd'])
   })
 })
