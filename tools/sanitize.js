@@ -1,14 +1,16 @@
 'use strict'
 
-// `npm run sanitize [-- pattern...]` builds the core and the addon with the compiler's sanitizers, once for memory and
-// undefined behaviour and once for threads, and runs the core's own tests and the integration tests with them. It works
-// in copies of this checkout below .cache/sanitize. The last line is the sum.
+// `npm run sanitize [-- --brief | pattern...]` builds the core and the addon with the compiler's sanitizers, once for memory
+// and undefined behaviour and once for threads, and runs the core's own tests and the integration tests with them: all, or
+// without the longest, or those that fit a pattern and no core. It works in copies of this checkout below .cache/sanitize.
+// The last line is the sum.
 
 const { execFileSync } = require('node:child_process')
-const { existsSync, mkdirSync, rmSync, symlinkSync } = require('node:fs')
+const { copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync } = require('node:fs')
 const { delimiter, join } = require('node:path')
 const { copyCheckout } = require('./check/copy-checkout')
 const { run } = require('./check/run')
+const { makeSanitizedNode } = require('./check/sanitized-node')
 const { core, format, jest, ROOT, total } = require('./check/suites')
 const { makeNodedir } = require('./setup/nodedir')
 
@@ -21,7 +23,7 @@ const { makeNodedir } = require('./setup/nodedir')
  * @property {string} library which has to be loaded before a Node that was built without it
  * @property {Readonly<Record<string, string>>} env for the core's tests
  * @property {Readonly<Record<string, string>>} nodeEnv for Node and its children, beside that
- * @property {readonly string[]} plain of what is built here, what runs as it is without the sanitizer
+ * @property {readonly string[]} plain of the programs that are built here, those that run without the sanitizer
  */
 
 /** @type {readonly Sanitizer[]} */
@@ -31,8 +33,9 @@ const SANITIZERS = [
     flags: 'address,undefined',
     library: 'libasan.so',
     env: { UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1' },
-    // Not what Node and the rest of the shell's programs keep to their end.
-    nodeEnv: { ASAN_OPTIONS: 'detect_leaks=0' },
+    // Not what Node and the rest of the shell's programs keep to their end. What is freed is kept for a while to find uses
+    // of it: little of it, since there are tests for growing memory.
+    nodeEnv: { ASAN_OPTIONS: 'detect_leaks=0:quarantine_size_mb=1:thread_local_quarantine_size_kb=16' },
     plain: [],
   },
   {
@@ -46,14 +49,14 @@ const SANITIZERS = [
   },
 ]
 
-/** What tests start that is not ours to judge; some of it does not even run with a sanitizer's library in it. */
-const OTHERS = ['crun', 'python3', 'qemu-system-x86_64', 'runc']
-
 /** Made anew in each copy, or shared with the checkout. */
 const NOT_COPIED = ['build', 'build-core', 'node_modules', 'test/node_modules']
 
 /** Both make everything several times slower, and what they look for shows in a few rounds. */
 const SCALE = { VMCG_SCALE: '0.05', VMCG_PATIENCE: '4' }
+
+/** What takes longest, and has the addon do what others have it do as well. */
+const LONG = ['crash-', 'demo', 'bench', 'runc', 'lives', 'spinvm', 'qemu-hypervisor', 'wrong-arguments']
 
 /** @param {string} folder */
 function makeCopy(folder) {
@@ -86,64 +89,44 @@ async function buildAddon(folder, { flags }) {
 }
 
 /**
- * A program that begins without the sanitizer's library, under the name and the process id of the other.
- *
- * @param {string} path
- * @param {string} program its path
- */
-function makePlain(path, program) {
-  rmSync(path, { force: true })
-  const source = join(__dirname, 'check', 'plain.c')
-  execFileSync('gcc', ['-static', `-DPROGRAM="${program}"`, '-o', path, source])
-}
-
-/**
- * @param {string} folder the copy
  * @param {Sanitizer} sanitizer
- * @returns {string} a folder to be looked through before those of the PATH
- */
-function makeAllPlain(folder, { plain }) {
-  for (const name of plain)
-    makePlain(join(folder, 'build', 'Release', name), join(ROOT, 'build', 'Release', name))
-  const bin = join(folder, 'bin')
-  mkdirSync(bin, { recursive: true })
-  for (const name of OTHERS) {
-    const path = (process.env['PATH'] ?? '')
-      .split(delimiter)
-      .map((part) => join(part, name))
-      .find(existsSync)
-    if (path !== undefined) makePlain(join(bin, name), path)
-  }
-  return bin
-}
-
-/**
- * @param {Sanitizer} sanitizer
- * @param {readonly string[]} patterns
+ * @param {{ hasCore: boolean, options: readonly string[] }} choice options: jest's
  * @returns {Promise<Counts>}
  */
-async function check(sanitizer, patterns) {
+async function check(sanitizer, { hasCore, options }) {
   const root = join(ROOT, '.cache', 'sanitize', sanitizer.name)
   makeCopy(root)
   const env = { ...process.env, ...sanitizer.env }
-  const parts = patterns.length > 0 ? [] : [await core([`-DVMCG_SANITIZE=${sanitizer.flags}`], { root, env })]
+  const parts = hasCore ? [await core([`-DVMCG_SANITIZE=${sanitizer.flags}`], { root, env })] : []
   if (!(await buildAddon(root, sanitizer))) return total([...parts, { passed: 0, failed: 1, skipped: 0 }])
   const compiler = process.env['CXX'] ?? 'g++'
   const library = execFileSync(compiler, [`-print-file-name=${sanitizer.library}`], {
     encoding: 'utf8',
   }).trim()
-  const path = [makeAllPlain(root, sanitizer), process.env['PATH']].join(delimiter)
-  const nodeEnv = { ...env, ...SCALE, ...sanitizer.nodeEnv, LD_PRELOAD: library, PATH: path }
-  parts.push(await jest('integration', ['--runInBand', ...patterns], { root, env: nodeEnv }))
+  for (const name of sanitizer.plain)
+    copyFileSync(join(ROOT, 'build', 'Release', name), join(root, 'build', 'Release', name))
+  const bin = join(root, 'bin')
+  const node = makeSanitizedNode(bin, library)
+  const path = [bin, process.env['PATH']].join(delimiter)
+  const nodeEnv = { ...env, ...SCALE, ...sanitizer.nodeEnv, PATH: path }
+  parts.push(await jest('integration', ['--runInBand', ...options], { root, env: nodeEnv, node }))
   return total(parts)
 }
 
-/** @param {readonly string[]} patterns */
-async function main(patterns) {
+/** @param {readonly string[]} args */
+function choose(args) {
+  if (args.includes('--brief'))
+    return { hasCore: true, options: [`--testPathIgnorePatterns=/(?:${LONG.join('|')})[^/]*$`] }
+  return { hasCore: args.length === 0, options: args }
+}
+
+/** @param {readonly string[]} args */
+async function main(args) {
+  const choice = choose(args)
   const parts = []
   for (const sanitizer of SANITIZERS) {
     console.log(`-- -fsanitize=${sanitizer.flags}`)
-    parts.push(await check(sanitizer, patterns))
+    parts.push(await check(sanitizer, choice))
   }
   const sum = total(parts)
   console.log(format(sum))

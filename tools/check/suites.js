@@ -1,6 +1,7 @@
 'use strict'
 
 const { mkdirSync, readFileSync, rmSync } = require('node:fs')
+const { availableParallelism } = require('node:os')
 const { join } = require('node:path')
 const { isOnPath } = require('../setup/toolchain')
 const { run } = require('./run')
@@ -11,6 +12,7 @@ const { run } = require('./run')
  * @typedef {object} Place where tests are run
  * @property {string} root this checkout, or a copy
  * @property {NodeJS.ProcessEnv} env
+ * @property {string} [node] what runs jest; default this Node
  */
 
 const ROOT = join(__dirname, '..', '..')
@@ -48,13 +50,13 @@ async function types(project) {
  * @param {Place} [place]
  * @returns {Promise<Counts>}
  */
-async function jest(folder, options, { root, env } = HERE) {
+async function jest(folder, options, { root, env, node = process.execPath } = HERE) {
   const cache = join(root, '.cache')
   const report = join(cache, `jest-${folder}.json`)
   mkdirSync(cache, { recursive: true })
   rmSync(report, { force: true })
   const { ok } = await run(
-    process.execPath,
+    node,
     [
       join(root, 'test', 'node_modules', 'jest', 'bin', 'jest.js'),
       ...['--config', join(root, 'test', 'jest.config.js'), '--roots', join(root, 'test', folder)],
@@ -102,7 +104,7 @@ async function core(defines = [], { root, env } = HERE) {
   const build = join(root, 'build-core')
   for (const args of [
     ['-S', ROOT, '-B', build, ...defines],
-    ['--build', build, '--parallel'],
+    ['--build', build, '--parallel', `${availableParallelism()}`],
   ]) {
     const built = await run('cmake', args, { cwd: ROOT, quiet: true })
     if (!built.ok) {
