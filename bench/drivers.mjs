@@ -13,6 +13,8 @@ const FLOOR = 'bench/drivers/floor'
 /** What is not in the file of the trial. */
 const FLOOR_PARTS = new Map([
   ['adopt', [`${FLOOR}/qmp.c`, `${FLOOR}/qmp.h`]],
+  ['careful-adopt', ['qmp.c', 'qmp.h', 'careful.c', 'careful.h'].map((name) => `${FLOOR}/${name}`)],
+  ['careful-place', [`${FLOOR}/careful.c`, `${FLOOR}/careful.h`]],
   ['hotplug', [`${FLOOR}/qmp.c`, `${FLOOR}/qmp.h`]],
 ])
 
@@ -24,6 +26,7 @@ function floor(trial) {
 /** Drivers that are compiled. @type {ReadonlyMap<string, (trial: string) => DriverCommand>} */
 const COMPILED = new Map([
   ['floor', (trial) => commandOf(floor(trial), [])],
+  ['floor-careful', (trial) => commandOf(floor(`careful-${trial}`), [])],
   ['floor-outside', (trial) => commandOf(floor(trial), [])],
   [
     'containerd',

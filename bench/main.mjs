@@ -1,6 +1,7 @@
-// `npm run bench [-- [--up-to N] [--repetitions N] search terms]` measures vmcg beside other ways to do the same. A
-// search term is a part of `<trial> <driver>`; all of them have to fit. `--up-to 1000` leaves larger sizes out. It
-// judges nothing: how fast a host is today says more about the host. Exit code 2: it cannot run here.
+// `npm run bench [-- [--up-to N] [--repetitions N] [--profile] search terms]` measures vmcg beside other ways to do the
+// same. A search term is a part of `<trial> <driver>`; all of them have to fit. `--up-to 1000` leaves larger sizes out;
+// `--profile` shows what runs are made of, which a whole run does at its end. It judges nothing: how fast a host is today
+// says more about the host. Exit code 2: it cannot run here.
 
 import { writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -10,6 +11,8 @@ import { makeFolder } from './folders.mjs'
 import { formatGoals } from './goals.mjs'
 import { describeMachine } from './machine.mjs'
 import { formatMachine } from './machine-text.mjs'
+import { formatProfile } from './profile/format.mjs'
+import { profileCase } from './profile/profile-case.mjs'
 import { runCase } from './run-case.mjs'
 import { formatRun } from './run-file.mjs'
 import { formatTable } from './table.mjs'
@@ -21,7 +24,7 @@ import { formatTable } from './table.mjs'
 
 /** @param {AbortSignal} signal */
 async function main(signal) {
-  const { chosen, upTo, repetitions, isWhole } = readArguments(process.argv.slice(2))
+  const { chosen, profiled, upTo, repetitions, isWhole } = readArguments(process.argv.slice(2))
   const date = new Date().toISOString()
   const machine = describeMachine()
   console.log(formatMachine(machine))
@@ -56,13 +59,23 @@ async function main(signal) {
     }
     if (cases.length > 0) trials.push({ name, what, unit, axis, ...(also !== undefined && { also }), cases })
   }
+  const profiles = []
+  for (const one of profiled) {
+    signal.throwIfAborted()
+    showProgress(`profile of ${one.trial.name}: ${one.chosen.name}`)
+    const profile = await profileCase({ ...one, signal, leaveOut })
+    showProgress('')
+    if (profile === undefined) continue
+    console.log(`\n${formatProfile(profile)}`)
+    profiles.push(profile)
+  }
   const goals = formatGoals(trials)
   if (goals !== '') console.log(`\n${goals}`)
   const file = join(makeFolder('.cache/bench'), `${date.replaceAll(':', '-')}-${process.pid}.json`)
-  writeFileSync(file, formatRun({ date, machine, leftOut: [...leftOut], trials }))
+  const run = { date, machine, leftOut: [...leftOut], trials, profiles }
+  writeFileSync(file, formatRun(run))
   console.log(`\nsaved in ${relative(process.cwd(), file)}`)
-  if (isWhole)
-    await report({ date, machine, leftOut: [...leftOut], trials }, makeFolder('.cache/bench/report'))
+  if (isWhole) await report(run, makeFolder('.cache/bench/report'))
 }
 
 /**

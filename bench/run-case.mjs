@@ -37,8 +37,7 @@ export async function runCase({ trial, chosen, drivers, repetitions, signal, lea
       }
       const driver = stage.start([...command.command, ...start.args], scene.cwd ?? '/')
       await driver.ask(start.words)
-      // The first run pays for what a program does once, and is looked at, not counted.
-      if (chosen.isOnce !== true) await scene.measure(driver, name)
+      if (chosen.isOnce !== true) await warmUp(() => scene.measure(driver, name))
       await scene.check?.(driver, name)
       crew.push({ name, driver, measured: [] })
     }
@@ -51,6 +50,19 @@ export async function runCase({ trial, chosen, drivers, repetitions, signal, lea
   } finally {
     await stage.end()
   }
+}
+
+/** What is done all the time is warm: its code is compiled and in the caches. What takes longer than this is not. */
+const WARM_UP = { runs: 100, milliseconds: 300 }
+
+/** @param {() => Promise<Measured>} measure */
+async function warmUp(measure) {
+  const begin = performance.now()
+  let runs = 0
+  do {
+    await measure()
+    runs += 1
+  } while (runs < WARM_UP.runs && performance.now() - begin < WARM_UP.milliseconds)
 }
 
 /**

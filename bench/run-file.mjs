@@ -1,5 +1,6 @@
 /**
  * @import { Machine } from './machine.mjs'
+ * @import { CaseProfile } from './profile/profile-case.mjs'
  * @import { TrialResult } from './trial.mjs'
  */
 
@@ -11,6 +12,7 @@
  * @property {Machine} machine
  * @property {readonly string[]} leftOut
  * @property {readonly TrialResult[]} trials
+ * @property {readonly CaseProfile[]} [profiles]
  */
 
 /** @param {Run} run @returns {string} JSON, a list of numbers on one line */

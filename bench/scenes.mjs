@@ -39,6 +39,12 @@ export function sandboxPlaces(stage, hierarchies) {
     folders: (driver) => hierarchies.map((hierarchy) => stage.cgroups.make(hierarchy, path(driver))),
     /** What vmcg's drivers take: its parent, its state, CPUs, nodes. @returns {string[]} */
     vmcgArgs: () => [`/${path('vmcg')}`, stateFolder(stage), cpus, nodes],
+    /** What `floor-careful` takes first: its parent, its state, mount points. @returns {string[]} */
+    carefulArgs: () => [
+      path('floor-careful'),
+      stateFolder(stage),
+      ...hierarchies.map(({ mountPoint }) => mountPoint),
+    ],
     /** Removes the sandboxes that a driver has made. @param {string} driver */
     clear: async (driver) => {
       for (const { mountPoint } of hierarchies) await removeCgroup(join(mountPoint, path(driver)))

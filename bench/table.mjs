@@ -49,7 +49,14 @@ export function tableOf(results, { unit, also }) {
  * @returns {string} a line per driver
  */
 export function formatTable(results, trial) {
-  const table = tableOf(results, trial)
+  return formatRows(tableOf(results, trial))
+}
+
+/**
+ * @param {readonly (readonly string[])[]} table
+ * @returns {string} the first column to the left, the others to the right
+ */
+export function formatRows(table) {
   const width = (/** @type {number} */ column) => Math.max(...table.map((row) => row[column]?.length ?? 0))
   return table
     .map((row) =>

@@ -13,6 +13,9 @@
  * @property {number} [repetitions] where fewer than usual are enough
  * @property {boolean} [isOnce] for what takes long and varies little: run once, without a run before that
  *
+ * What is asked to run, one order at a time.
+ * @typedef {Pick<LineProcess, 'ask'>} Driver
+ *
  * What a run came to, and what else it tells, which {@link Trial.also} names.
  * @typedef {number | { value: number, also: number }} Measured
  *
@@ -20,8 +23,8 @@
  * @typedef {object} Scene
  * @property {string} [cwd]
  * @property {Readonly<Partial<Record<string, DriverStart>>>} drivers those that can do this case, by name
- * @property {(driver: LineProcess, name: string) => Promise<Measured>} measure leaves the scene as it was
- * @property {(driver: LineProcess, name: string) => Promise<void>} [check] after the first run, which does not count:
+ * @property {(driver: Driver, name: string) => Promise<Measured>} measure leaves the scene as it was
+ * @property {(driver: Driver, name: string) => Promise<void>} [check] after the first run, which does not count:
  *   asks the kernel whether the driver does what it says
  *
  * @typedef {{ args: readonly string[], words: string }} DriverStart the command's arguments, and the first line

@@ -24,6 +24,8 @@ import { createInterface } from 'node:readline'
 export async function serve(prepare) {
   /** @type {Orders | undefined} */
   let orders
+  const { VMCG_BENCH_PROFILE: profile } = process.env
+  const profiler = profile === undefined ? undefined : await (await import('./profiler.mjs')).Profiler.start()
   for await (const line of createInterface({ input: process.stdin })) {
     if (orders === undefined) {
       orders = await prepare(process.argv.slice(2), line.split(' '))
@@ -32,8 +34,10 @@ export async function serve(prepare) {
     }
     const { run, ...others } = orders
     const order = new Map(Object.entries(others)).get(line) ?? run
+    const isProfiled = profiler !== undefined && order === run
     const start = performance.now()
-    const answer = await order(line)
+    const answer = await (isProfiled ? profiler.watch(() => order(line)) : order(line))
     console.log((answer ?? (performance.now() - start) * 1000).toFixed(3))
   }
+  if (profile !== undefined) await profiler?.save(profile)
 }

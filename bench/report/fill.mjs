@@ -1,5 +1,6 @@
 import { goalOutcomes } from '../goals.mjs'
 import { formatMachine } from '../machine-text.mjs'
+import { profileSentences, profileTable } from '../profile/format.mjs'
 import { median, ratio, tableOf } from '../table.mjs'
 
 /**
@@ -94,6 +95,14 @@ class Filling {
     return `${value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(1)} ${this.#trial(trial).unit}`
   }
 
+  /** What the runs of a case are made of. @param {string} trial @param {string} name */
+  profile(trial, name) {
+    const profile = this.run.profiles?.find((one) => one.trial === trial && one.case === name)
+    if (profile === undefined) throw new Error(`the run has no profile of "${name}" of ${trial}`)
+    const sentences = profile.drivers.flatMap(profileSentences).map((sentence) => `- ${sentence}`)
+    return `${markdownTable(profileTable(profile))}\n\n${sentences.join('\n')}`
+  }
+
   /** @param {string} name @returns {TrialResult} */
   #trial(name) {
     const found = this.run.trials.find((trial) => trial.name === name)
@@ -127,6 +136,7 @@ export function fill(template, run) {
     ['what', (trial = '') => filling.what(trial)],
     ['tables', (trial = '') => filling.tables(trial)],
     ['ratio', (trial = '', name = '', driver = '', than = '') => filling.ratio(trial, name, driver, than)],
+    ['profile', (trial = '', name = '') => filling.profile(trial, name)],
     ['value', (trial = '', name = '', driver = '') => filling.value(trial, name, driver)],
   ])
   const text = template.replace(/\{\{([a-z-]+)(?:: ([^}]*))?\}\}/g, (whole, word, args) => {

@@ -3,19 +3,19 @@ import { adoptionScene } from './adopting.mjs'
 /** @import { Scene, Trial } from '../trial.mjs' */
 
 /** Those that tell it. */
-const WITH_SLOWEST = ['floor', 'vmcg']
+const WITH_SLOWEST = ['floor', 'floor-careful', 'vmcg']
 
 /** @type {Trial} */
 export const adopt = {
   name: 'adopt',
   what:
     'VMs of 4 vCPUs that run already become sandboxes, after quiet: each is asked for its vCPUs, its cgroups are made in ' +
-    'three hierarchies, limits are set, threads placed',
+    'three hierarchies, limits are set, threads placed; `floor-careful` also does all that `vmcg` does for its promises',
   unit: 'µs per VM',
   // There is one grace period in all where it is the only one that takes milliseconds.
   also: 'slowest move, µs',
   axis: 'VMs',
-  drivers: ['floor', 'vmcg', 'node-fs', 'containerd', 'opencontainers'],
+  drivers: ['floor', 'floor-careful', 'vmcg', 'node-fs', 'containerd', 'opencontainers'],
   cases: () =>
     [1, 10, 100, 500].map((size) => ({
       name: `${size} ${size === 1 ? 'VM' : 'VMs'}`,

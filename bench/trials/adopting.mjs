@@ -26,6 +26,7 @@ export async function adoptionScene(stage, vms) {
   return {
     drivers: {
       floor: { args: [...places.folders('floor'), cpus, nodes], words },
+      'floor-careful': { args: [...places.carefulArgs(), cpus, nodes], words },
       vmcg: { args: places.vmcgArgs(), words },
       'node-fs': { args: [...places.folders('node-fs'), cpus, nodes], words },
       containerd: { args: [controllers, `/${places.path('containerd')}`, cpus, nodes], words },

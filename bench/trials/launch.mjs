@@ -6,13 +6,14 @@ import { byController, stateFolder, waitQuietly } from '../scenes.mjs'
 /** @import { Scene, Trial } from '../trial.mjs' */
 /** @import { Stage } from '../stage.mjs' */
 
-const CONTROLLERS = ['cpu', 'cpuacct', 'cpuset', 'memory', 'devices', 'freezer', 'blkio', 'pids']
+/** A sandbox is in no hierarchy of devices: its rules are a manager's. */
+const CONTROLLERS = ['cpu', 'cpuacct', 'cpuset', 'memory', 'freezer', 'blkio', 'pids']
 
 /** @type {Trial} */
 export const launch = {
   name: 'launch',
   what:
-    "a process starts in its cgroups of eight hierarchies, after quiet, up to the child's first own instruction; in " +
+    "a process starts in its cgroups of all hierarchies that a sandbox has a use for, after quiet, up to the child's first own instruction; in " +
     '`floor` the child enters by itself, in `floor-outside` its parent writes the pid, as all others do',
   unit: 'µs',
   axis: 'hierarchies',

@@ -7,15 +7,19 @@ import { byController, NO_V1, SANDBOX_CONTROLLERS, sandboxPlaces, waitQuietly } 
 
 /** @typedef {Case & { isQuiet: boolean }} Placement size: vCPUs */
 
+/** Those with a sandbox of their own. */
+const WITH_A_PARENT = ['floor-careful', 'vmcg']
+
 /** @type {Trial} */
 export const place = {
   name: 'place',
   what:
     'a VM whose cgroups are there is put into them, in three hierarchies: the process at once, and each vCPU into its ' +
-    'leaf; `vmcg-engine` is the writes alone, `vmcg` also finds out what is astray and looks again at the end',
+    'leaf; `vmcg-engine` is the writes alone, `vmcg` also finds out what is astray and looks again at the end, as ' +
+    '`floor-careful` does',
   unit: 'µs',
   axis: 'vCPUs',
-  drivers: ['floor', 'vmcg-engine', 'vmcg', 'node-fs', 'containerd', 'opencontainers'],
+  drivers: ['floor', 'floor-careful', 'vmcg-engine', 'vmcg', 'node-fs', 'containerd', 'opencontainers'],
   cases: () =>
     [false, true].flatMap((isQuiet) =>
       [4, 16, 64, 256].map((size) => {
@@ -40,10 +44,12 @@ async function placementScene(stage, { size, isQuiet }) {
   const path = `${places.path('vm')}`
   const folders = places.folders('vm')
   places.folders('vm/vcpu')
+  places.folders('floor-careful/vm/vcpu')
   const controllers = SANDBOX_CONTROLLERS.join(',')
   return {
     drivers: {
       floor: { args: folders, words },
+      'floor-careful': { args: places.carefulArgs(), words },
       'vmcg-engine': { args: folders, words },
       vmcg: { args: places.vmcgArgs(), words },
       'node-fs': { args: folders, words },
@@ -56,7 +62,7 @@ async function placementScene(stage, { size, isQuiet }) {
       return Number(await driver.ask('run'))
     },
     check: async (_, name) => {
-      const leaf = name === 'vmcg' ? `${places.path('vmcg')}/vm` : path
+      const leaf = WITH_A_PARENT.includes(name) ? `${places.path(name)}/vm` : path
       for (const { mountPoint } of hierarchies) {
         const there = readFileSync(`${mountPoint}/${leaf}/vcpu/tasks`, 'utf8').split('\n').length - 1
         if (there !== size) throw new Error(`${name}: ${there} of ${size} vCPUs are in their leaf`)

@@ -39,6 +39,13 @@ interface SavedRun {
       readonly results: readonly { readonly name: string; readonly values: readonly number[] }[]
     }[]
   }[]
+  readonly profiles: readonly {
+    readonly drivers: readonly {
+      readonly name: string
+      readonly calls: readonly (readonly [string, number])[]
+      readonly parts: readonly (readonly [string, number])[]
+    }[]
+  }[]
 }
 
 /** Takes what a run has saved. */
@@ -96,14 +103,6 @@ describeWith(['root', 'cgroups', ...(HAS_CREW ? [] : (['gcc'] as const))], 'the 
     patience(120_000),
   )
 
-  it('says how to get what a driver lacks, and goes on without it', async () => {
-    const env = { ...process.env, CC: 'no-such-compiler', VMCG_BENCH_BUILD: 'build/bench-nothing' }
-    const { code, output } = await startBench(['devices', ...SMALL], { env }).ended
-    expect([code, output]).toEqual([0, expect.stringMatching(/left out: floor: apt-get install gcc, or CC=/)])
-    rmSync(join(ROOT, 'build', 'bench-nothing'), { recursive: true, force: true })
-    takeSaved(output)
-  })
-
   it('leaves nothing when it is interrupted', async () => {
     const run = startBench(['migrate', '--repetitions', '999999'])
     while (!existsSync(join(cgroupOf(run), 'b'))) await new Promise((resolve) => setTimeout(resolve, 5))
@@ -115,6 +114,43 @@ describeWith(['root', 'cgroups', ...(HAS_CREW ? [] : (['gcc'] as const))], 'the 
   it('names what there is when a search term fits nothing', async () => {
     const { code, output } = await startBench(['migrat', 'bolt']).ended
     expect([code, output]).toEqual([2, expect.stringContaining('there is migrate (floor, vmcg')])
+  })
+})
+
+describeWith(['root', 'cgroup-v1', 'gcc', 'strace'], 'the bench, asked for a profile', () => {
+  it('shows what the runs of a case are made of', async () => {
+    const { code, output } = await startBench(['--profile', 'place', ...SMALL]).ended
+    expect(code).toBe(0)
+    const { profiles } = takeSaved(output)
+    expect(profiles).toEqual([
+      {
+        trial: 'place',
+        case: '4 vCPUs, warm',
+        unit: 'µs',
+        drivers: ['floor', 'floor-careful', 'vmcg-engine', 'vmcg'].map((name) =>
+          expect.objectContaining({ name, first: expect.any(Number), later: expect.any(Number) }),
+        ),
+      },
+    ])
+    for (const { name, calls, parts } of profiles[0]?.drivers ?? []) {
+      // In each of three hierarchies the process, and each vCPU.
+      expect([name, new Map(calls).get('write')]).toEqual([name, expect.anything()])
+      expect(new Map(calls).get('write')).toBeGreaterThanOrEqual(15)
+      if (name !== 'vmcg') continue
+      expect(parts.reduce((sum, [, share]) => sum + share, 0)).toBeCloseTo(1, 3)
+      expect(new Map(parts).get('src/engine')).toBeGreaterThan(0)
+    }
+  })
+})
+
+/** The one trial with a driver in C that needs no stand-ins is of v1. */
+describeWith(['root', 'devices-v1'], 'the bench without a compiler', () => {
+  it('says how to get what a driver lacks, and goes on without it', async () => {
+    const env = { ...process.env, CC: 'no-such-compiler', VMCG_BENCH_BUILD: 'build/bench-nothing' }
+    const { code, output } = await startBench(['devices', ...SMALL], { env }).ended
+    expect([code, output]).toEqual([0, expect.stringMatching(/left out: floor: apt-get install gcc, or CC=/)])
+    rmSync(join(ROOT, 'build', 'bench-nothing'), { recursive: true, force: true })
+    takeSaved(output)
   })
 })
 

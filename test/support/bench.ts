@@ -7,6 +7,7 @@ import type { LinuxCpu } from '../../src/model/generated/oci'
 import { Sandbox } from '../../src/sandbox'
 import type { SandboxOptions } from '../../src/sandbox-options'
 import { freshPath, removeCgroups } from './cgroups'
+import { IS_WITH_SYSTEMD, untilScopeIsGone } from './driver'
 import { type Qemu, type QemuSettings, startQemu } from './qemu'
 import { patience } from './scale'
 import { type StandIn, startStandIn } from './stand-in'
@@ -18,13 +19,17 @@ export function container(cpu: LinuxCpu, id = 'c1'): ContainerConfig {
 
 /** What a test of sandboxes works with: a parent cgroup and a state directory of its own, and VMMs that end with it. */
 export class Bench {
-  readonly parent = freshPath()
+  readonly #path = freshPath()
+  /** What a sandbox is told. */
+  readonly #given = IS_WITH_SYSTEMD ? `system.slice:${this.#path.slice(1)}` : this.#path
+  /** The cgroup that the sandbox `vm` is made in. With systemd it is the unit of it alone. */
+  readonly parent = IS_WITH_SYSTEMD ? `/system.slice${this.#path}-vm.scope` : this.#path
   readonly stateDir = mkdtempSync(join(tmpdir(), 'vmcg-test-state-'))
   readonly #closing: (() => Promise<void>)[] = []
 
   async sandbox(options: Partial<SandboxOptions> = {}): Promise<Sandbox> {
-    const { parent, stateDir } = this
-    const sandbox = await Sandbox.create({ id: 'vm', parent, stateDir, ...options })
+    const { stateDir } = this
+    const sandbox = await Sandbox.create({ id: 'vm', parent: this.#given, stateDir, ...options })
     this.#closing.push(() => sandbox.close())
     return sandbox
   }
@@ -55,6 +60,7 @@ export class Bench {
   /** For an `afterEach`. */
   async clear(): Promise<void> {
     for (const close of this.#closing.splice(0).reverse()) await close()
+    if (IS_WITH_SYSTEMD) await untilScopeIsGone(this.parent)
     await removeCgroups(this.parent)
     rmSync(this.stateDir, { recursive: true, force: true })
   }

@@ -13,12 +13,14 @@ enum { MAX_ANSWER = 1 << 16 };
 
 static const char THREAD_KEY[] = "\"thread-id\":";
 
-static void ReadAnswer(int socket, char* answer) {
+// Each answer is a line.
+static void ReadAnswers(int socket, char* answer, int lines) {
   size_t length = 0;
-  while (length == 0 || answer[length - 1] != '\n') {
+  while (lines > 0) {
     Check(length < MAX_ANSWER - 1, "a shorter answer over QMP");
     const ssize_t got = read(socket, answer + length, MAX_ANSWER - 1 - length);
     Check(got > 0, "read QMP");
+    for (ssize_t i = 0; i < got; i++) lines -= answer[length + (size_t)i] == '\n';
     length += (size_t)got;
   }
   answer[length] = '\0';
@@ -30,10 +32,10 @@ int ConnectQmp(const char* path) {
   const int connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   Check(connect(connection, (struct sockaddr*)&address, sizeof address) == 0, path);
   char answer[MAX_ANSWER];
-  ReadAnswer(connection, answer);
+  ReadAnswers(connection, answer, 1);
   static const char negotiate[] = "{\"execute\":\"qmp_capabilities\"}\n";
   WriteText(connection, negotiate, sizeof negotiate - 1);
-  ReadAnswer(connection, answer);
+  ReadAnswers(connection, answer, 1);
   return connection;
 }
 
@@ -42,9 +44,13 @@ void AskVcpus(int socket) {
   WriteText(socket, question, sizeof question - 1);
 }
 
-int TakeVcpus(int socket, long* tids) {
-  char answer[MAX_ANSWER];
-  ReadAnswer(socket, answer);
+void AskThreads(int socket) {
+  AskVcpus(socket);
+  static const char question[] = "{\"execute\":\"query-iothreads\"}\n";
+  WriteText(socket, question, sizeof question - 1);
+}
+
+static int VcpusOf(const char* answer, long* tids) {
   int count = 0;
   for (const char* at = answer; count < MAX_VCPUS && (at = strstr(at, THREAD_KEY)) != NULL;) {
     at += sizeof THREAD_KEY - 1;
@@ -56,4 +62,17 @@ int TakeVcpus(int socket, long* tids) {
     Check(at != NULL, "props that end");
   }
   return count;
+}
+
+int TakeVcpus(int socket, long* tids) {
+  char answer[MAX_ANSWER];
+  ReadAnswers(socket, answer, 1);
+  return VcpusOf(answer, tids);
+}
+
+int TakeThreads(int socket, long* tids) {
+  char answers[MAX_ANSWER];
+  ReadAnswers(socket, answers, 2);
+  *strchr(answers, '\n') = '\0';
+  return VcpusOf(answers, tids);
 }

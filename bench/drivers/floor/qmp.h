@@ -12,4 +12,8 @@ void AskVcpus(int socket);
 // Takes that answer. Returns how many tids there are, at most MAX_VCPUS.
 int TakeVcpus(int socket, long* tids);
 
+// The same with the iothreads, whose answer is only waited for.
+void AskThreads(int socket);
+int TakeThreads(int socket, long* tids);
+
 #endif

@@ -1,7 +1,6 @@
+import { Sandbox } from 'vmcg'
 import { serve } from '../serve.mjs'
 import { SandboxKind } from './sandboxes.mjs'
-
-/** @import { Sandbox } from 'vmcg' */
 
 /** @type {Sandbox[]} */
 const sandboxes = []
@@ -24,6 +23,6 @@ for (const sandbox of sandboxes) {
 }
 
 /** @param {readonly Sandbox[]} list */
-function statsAll(list) {
-  return Promise.all(list.map((sandbox) => sandbox.stats()))
+async function statsAll(list) {
+  for (const outcome of await Sandbox.statsAll(list)) if ('error' in outcome) throw outcome.error
 }
