@@ -7,8 +7,11 @@
  * @property {string} name
  * @property {RegExp} files the test files of test/integration that it runs, without `.test.ts`
  * @property {readonly (readonly string[])[]} [before] commands that root runs first; one that fails fails the phase
- * @property {'vmcg'} [user] runs as this user, below a cgroup that was delegated to it; default root
+ * @property {'vmcg'} [user] runs as this user; default root
+ * @property {'delegated' | 'systemd'} [session] where it runs as a user: below a cgroup that was delegated to it, or in a
+ *   scope of its own systemd
  * @property {Readonly<Record<string, string>>} [env]
+ * @property {readonly string[]} [lacks] beside what the boot lacks
  *
  * @typedef {object} Guest
  * @property {string} name
@@ -19,12 +22,12 @@
  * @property {readonly Phase[]} phases
  */
 
-/** What no boot has: Debian's kernel is built without the one, and its image without the other. */
-const IMAGE_LACKS = ['rt-group-sched', 'gcc']
+/** What no boot has: the kernel is built without the first, the image without the two after it; the last is not loaded. */
+const IMAGE_LACKS = ['rt-group-sched', 'gcc', 'strace', 'kvm']
 const V1 = ['cgroup-v1', 'devices-v1', 'limits-v1', 'freezer-v1', 'accounting-v1']
 const V2 = ['cgroup-v2']
-/** What only the phase of the user has. */
-const USER = ['delegated-v2']
+/** What only the phases of the user have. */
+const USER = ['delegated-v2', 'user-systemd']
 
 /**
  * What is long, such as ending a life after each of its steps, and what the version of cgroups makes no difference to,
@@ -37,6 +40,19 @@ const ONCE = [
 const CAMPAIGNS = new RegExp(`^(?:${ONCE})$`)
 const ALL_OTHERS = new RegExp(`^(?!(?:${ONCE})$)`)
 
+const SCOPED = [
+  ...['sandbox-(?:placement|limits|reapply|strangers|vanishing)', 'kernel-threads', 'launch(?:-qemu)?'],
+  'manager(?:-(?:cpuset|devices|fields|first-rules|freeze|life|memory|processes))?',
+].join('|')
+
+/** The life of sandboxes and of managed cgroups once more, in scopes of systemd. */
+const WITH_SYSTEMD = {
+  name: 'systemd',
+  files: new RegExp(`^(?:${SCOPED})$`),
+  env: { VMCG_DRIVER: 'systemd' },
+  lacks: ['cgroupfs-driver'],
+}
+
 /** @type {readonly Guest[]} */
 const GUESTS = [
   {
@@ -44,14 +60,14 @@ const GUESTS = [
     shows: 'every controller in a cgroup v1 hierarchy, as on older hosts',
     kernel: ['systemd.unified_cgroup_hierarchy=0', 'systemd.legacy_systemd_cgroup_controller=yes'],
     lacks: [...IMAGE_LACKS, ...V2, ...USER, 'unified'],
-    phases: [{ name: 'root', files: ALL_OTHERS }],
+    phases: [{ name: 'root', files: ALL_OTHERS }, WITH_SYSTEMD],
   },
   {
     name: 'hybrid',
     shows: 'cgroup v1 controllers beside a v2 tree without any; no pressure figures (psi=0)',
     kernel: ['systemd.unified_cgroup_hierarchy=0', 'psi=0'],
     lacks: [...IMAGE_LACKS, ...V2, ...USER],
-    phases: [{ name: 'root', files: ALL_OTHERS }],
+    phases: [{ name: 'root', files: ALL_OTHERS }, WITH_SYSTEMD],
   },
   {
     name: 'v2',
@@ -60,13 +76,15 @@ const GUESTS = [
     lacks: [...IMAGE_LACKS, ...V1, ...USER],
     phases: [
       { name: 'root', files: ALL_OTHERS },
+      WITH_SYSTEMD,
       { name: 'campaigns', files: CAMPAIGNS },
       {
         name: 'favordynmods',
         before: [['mount', '-o', 'remount,nsdelegate,memory_recursiveprot,favordynmods', '/sys/fs/cgroup']],
         files: /^(?:structure-v2|sandbox-placement)/,
       },
-      { name: 'user', user: 'vmcg', files: /^(?:delegated|rootless)-v2/ },
+      { name: 'user', user: 'vmcg', session: 'delegated', files: /^(?:delegated|rootless)-v2/ },
+      { name: 'user-systemd', user: 'vmcg', session: 'systemd', files: /^sandbox-user-systemd$/ },
     ],
   },
 ]

@@ -10,6 +10,7 @@ const { CHECKOUT, NODE } = require('./paths')
  * @property {string} name
  * @property {readonly (readonly string[])[]} before
  * @property {'root' | 'vmcg'} user
+ * @property {'delegated' | 'systemd'} [session] of a user that is not root
  * @property {Readonly<Record<string, string>>} env
  * @property {readonly string[]} command
  * @property {'jest' | 'gtest' | 'command'} kind whose report it leaves; a command leaves none
@@ -39,11 +40,12 @@ function testOrders(guest, files, patterns, env) {
     const own = wanted.filter((file) => phase.files.test(nameOf(file)))
     if (own.length === 0) return []
     const parts = patterns.length === 0 ? partsOf(`${guest.name}-${phase.name}`, own) : []
-    const lacks = phase.user === undefined ? guest.lacks : [...guest.lacks, 'root']
+    const lacks = [...guest.lacks, ...(phase.lacks ?? []), ...(phase.user === undefined ? [] : ['root'])]
     const job = {
       name: phase.name,
       before: phase.before ?? [],
       user: phase.user ?? /** @type {const} */ ('root'),
+      ...(phase.session && { session: phase.session }),
       env: { VMCG_REQUIRE: '1', ...env, ...phase.env, VMCG_LACKS: lacks.join(',') },
       command: jestCommand(patterns.length === 0 ? parts.map(({ path }) => path) : own),
       kind: /** @type {const} */ ('jest'),

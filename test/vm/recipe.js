@@ -8,7 +8,7 @@ const { CHECKOUT, DISK, NODE } = require('./paths')
 const PACKAGES = [
   // It has every cgroup controller, vhost, device-mapper and virtio, without the drivers of real hardware.
   'linux-image-cloud-amd64',
-  ...['systemd', 'systemd-sysv', 'udev', 'kmod', 'dbus'],
+  ...['systemd', 'systemd-sysv', 'udev', 'kmod', 'dbus', 'dbus-user-session'],
   // What the tests call: a VM inside the guest, the peers, and the tools to look at both.
   ...['qemu-system-x86', 'runc', 'crun', 'python3', 'util-linux', 'iproute2', 'procps'],
   ...['libgcc-s1', 'libstdc++6'],

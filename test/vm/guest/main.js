@@ -10,6 +10,7 @@ const { dirname } = require('node:path')
 const { countGtest, countJest, formatSlowest } = require('../report')
 const { DISK } = require('../paths')
 const { delegate } = require('./delegate')
+const { ownSystemd } = require('./own-systemd')
 
 /**
  * @typedef {import('../orders').Job} Job
@@ -71,6 +72,12 @@ function run([program = '', ...args], output, { env, timeoutMs }) {
   })
 }
 
+/** @param {Job} job */
+function sessionOf({ user, session }) {
+  if (user === 'root') return { prefix: [], env: {} }
+  return session === 'systemd' ? ownSystemd(user) : delegate(user)
+}
+
 /**
  * @param {Job} job
  * @param {number} output
@@ -90,7 +97,7 @@ async function doJob(job, output, say) {
     if (trouble !== '') return record(NO_COUNTS, `${command.join(' ')}: ${trouble}`)
   }
   const report = `/tmp/vmcg-${name}.json`
-  const wrapped = job.user === 'root' ? { prefix: [], env: {} } : delegate(job.user)
+  const wrapped = sessionOf(job)
   const command = [...wrapped.prefix, ...job.command, ...REPORTING[kind](report)]
   const env = { ...process.env, ...job.env, ...wrapped.env }
   const trouble = await run(command, output, { env, timeoutMs: job.timeoutMs })
