@@ -8,6 +8,7 @@ import { memory } from './memory.mjs'
 import { merge } from './merge.mjs'
 import { migrate } from './migrate.mjs'
 import { place } from './place.mjs'
+import { scope } from './scope.mjs'
 import { start } from './start.mjs'
 import { stats } from './stats.mjs'
 
@@ -22,6 +23,7 @@ export const TRIALS = [
   stats,
   enumerate,
   devices,
+  scope,
   merge,
   memory,
   start,

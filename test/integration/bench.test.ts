@@ -67,6 +67,7 @@ const NODE_DRIVERS: Readonly<Record<string, readonly string[]>> = {
   stats: ['vmcg', 'node-fs'],
   enumerate: ['vmcg', 'node-fs'],
   devices: ['vmcg', 'node-fs'],
+  scope: ['systemd-run', 'vmcg'],
   merge: ['vmcg'],
   memory: ['vmcg'],
   start: ['bare-node', 'vmcg'],
@@ -88,7 +89,10 @@ describeWith(['root', 'cgroups', ...(HAS_CREW ? [] : (['gcc'] as const))], 'the 
       expect(existsSync(cgroupOf(run))).toBe(false)
 
       const { trials } = takeSaved(output)
-      const lacking = missing(['cgroup-v1']).length === 0 ? [] : V1_TRIALS
+      const lacking = [
+        ...(missing(['cgroup-v1']).length === 0 ? [] : V1_TRIALS),
+        ...(missing(['systemd']).length === 0 ? [] : ['scope']),
+      ]
       const expected = Object.keys(NODE_DRIVERS).filter((name) => !lacking.includes(name))
       expect(trials.map(({ name }) => name).sort()).toEqual(expected.sort())
       for (const { name, cases } of trials) {

@@ -115,7 +115,7 @@ describeWith(['root', 'cgroups', 'systemd', 'qemu'], 'a sandbox in a scope of sy
     await sandbox.apply()
     const before = written(sandbox)
     expect(Object.keys(before)).not.toHaveLength(0)
-    for (let round = 0; round < rounds(20); round += 1) await run('systemctl', ['daemon-reload'])
+    for (let round = 0; round < rounds(20, 4); round += 1) await run('systemctl', ['daemon-reload'])
     expect(written(sandbox)).toEqual(before)
     await run('systemctl', ['daemon-reexec'])
     await run('systemctl', ['set-property', '--runtime', SLICE, 'CPUWeight=100'])

@@ -30,6 +30,14 @@ const { addCounts, formatCounts, formatLeftOut } = require('./report')
 const EMULATED = { VMCG_SCALE: '0.05', VMCG_PATIENCE: '4' }
 const NATIVE = { VMCG_SCALE: '1', VMCG_PATIENCE: '2' }
 
+/** Of these, what the caller sets itself. */
+function chosenFactors() {
+  const names = /** @type {const} */ (['VMCG_SCALE', 'VMCG_PATIENCE'])
+  return Object.fromEntries(
+    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  )
+}
+
 /** In the checkout. */
 const CORE_TESTS = 'build-core/vmcg-core-tests'
 
@@ -109,7 +117,7 @@ async function runAll(options, signal) {
   const kind = await accelerator(image, signal)
   const folder = mkdtempSync(join(tmpdir(), 'vmcg-vm-'))
   try {
-    const orders = ordersFor(options, kind === 'kvm' ? NATIVE : EMULATED)
+    const orders = ordersFor(options, { ...(kind === 'kvm' ? NATIVE : EMULATED), ...chosenFactors() })
     const toLog = { cwd: folder, log: join(folder, 'log'), signal, onStart: () => undefined }
     const { rows = 24, columns = 80 } = process.stdout
     const files = { ...orders, terminal: `rows ${rows} cols ${columns}` }
