@@ -17,7 +17,6 @@ const { GUESTS } = require('./guests')
 const { guestImage } = require('./image')
 const { commandOrders, coreJob, modulesJob, testOrders } = require('./orders')
 const { CHECKOUT, ROOT } = require('./paths')
-const { CPUS } = require('./qemu')
 const { addCounts, formatCounts, formatLeftOut } = require('./report')
 
 /**
@@ -131,20 +130,20 @@ async function runAll(options, signal) {
 }
 
 /**
- * As many guests at once as there are CPUs for them: with fewer, each waits for the other's CPUs to let go of locks.
+ * A guest for each CPU: its tests come one after the other, and those of two guests wait at different times.
  *
  * @param {Machine} machine
  * @param {Arguments} options
  */
 async function runGuests(machine, { guests, command }) {
   const results = guests.map((name) => ({ name, counts: addCounts([]) }))
-  const waiting = [...results]
+  // The last of the table has the most to do.
+  const waiting = results.toReversed()
   const work = async () => {
     for (let result = waiting.shift(); result !== undefined; result = waiting.shift())
       result.counts = await runGuest(machine, guestNamed(result.name))
   }
-  const atOnce = Math.max(1, Math.floor(availableParallelism() / CPUS))
-  await Promise.all(Array.from({ length: atOnce }, work))
+  await Promise.all(Array.from({ length: availableParallelism() }, work))
   const sum = addCounts(results.map(({ counts }) => counts))
   process.exitCode = sum.failed > 0 ? 1 : 0
   if (command !== undefined) return

@@ -105,4 +105,4 @@ function startQemu(args, stdio) {
   return spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...args], { stdio })
 }
 
-module.exports = { CPUS, bootArguments, probeArguments, startQemu }
+module.exports = { bootArguments, probeArguments, startQemu }
