@@ -15,7 +15,7 @@ import { ACCELERATOR, VCPU_NAME } from '../support/qemu'
 import { describeWith } from '../support/require'
 import { waitFor } from '../support/residents'
 import { rounds } from '../support/scale'
-import { unitsLeft } from '../support/units-left'
+import { unitsLeft, untilUnitIsGone } from '../support/units-left'
 
 const run = promisify(execFile)
 const PREFIX = `vmcg-test-${process.pid}`
@@ -220,15 +220,15 @@ describeWith(['root', 'cgroups', 'systemd', 'qemu'], 'a sandbox in a scope of sy
     const { sandbox, qemu } = await attached()
     await sandbox.apply()
     await qemu.kill()
-    await untilScopeIsGone(SCOPE)
+    await untilUnitIsGone(UNIT)
     const stranger = spawn('systemd-run', ['--scope', '--quiet', `--unit=${UNIT}`, 'sleep', '1000'], {
-      stdio: 'ignore',
+      stdio: ['ignore', 'ignore', 'inherit'],
     })
     const ended = once(stranger, 'exit')
     bench.atEnd(async () => {
       stranger.kill('SIGKILL')
       await ended
-      await untilScopeIsGone(SCOPE)
+      await untilUnitIsGone(UNIT)
     })
     await waitFor('the unit of a stranger', () => cpuPathOf(stranger.pid ?? 0)?.includes(UNIT) === true)
     await sandbox.destroy({ processes: 'kill' })
