@@ -21,7 +21,7 @@ import type { SandboxSession } from './sandbox-session'
 import { goesOn } from './session-errors'
 import { type GateKey, SessionGate } from './session-gate'
 import { keepOut } from './session-leaving'
-import { hasScope, joinScope, startScope } from './session-scope'
+import { hasScope, joinScope, resumeScope, startScope } from './session-scope'
 
 /** What a `CgroupManager` stands on: the session of a cgroup without a leaf, and the rules for its devices. */
 export class ManagedCgroup {
@@ -68,7 +68,10 @@ export class ManagedCgroup {
       const begun = begin(cgroup)
       if (isPowerless)
         gate.log.debug({ path }, 'rootless, and no cgroup was given to this user: nothing is limited')
-      if (!mustExist) await cgroup.plan(begun.config.resources, config)
+      if (!mustExist) {
+        await resumeScope(gate.session, config)
+        await cgroup.plan(begun.config.resources, config)
+      }
       return begun
     })
   }
@@ -104,10 +107,24 @@ export class ManagedCgroup {
     if (this.#isPowerless) return nothingDone(session.state.id)
     const isKnown = session.state.processes.some((known) => known.pid === pid && isSameProcess(known))
     await session.remember(pid, 'helper')
-    return this.#settleOrRelease(isKnown ? [] : [pid], options, async () => {
-      if (await hasScope(session, options)) await joinScope(session, pid, options)
-      else await startScope(session, pid, options)
-    })
+    return this.#orRelease(isKnown ? [] : [pid], () => this.#settleWith(pid, options))
+  }
+
+  /** Has the process in the unit of systemd, if there is to be one, before it is settled. */
+  async #settleWith(pid: number, options: ActOptions): Promise<Report> {
+    const { session } = this.gate
+    await resumeScope(session, options)
+    if (await hasScope(session, options)) {
+      try {
+        await joinScope(session, pid, options)
+        return await this.settle(this.applied, options)
+      } catch (error) {
+        // It has ended with the process before this one, and systemd was about to say so.
+        if (await hasScope(session, options)) throw error
+      }
+    }
+    await startScope(session, pid, options)
+    return this.settle(this.applied, options)
   }
 
   async addThreads(tids: readonly number[], options: ActOptions): Promise<Report> {
@@ -118,21 +135,14 @@ export class ManagedCgroup {
     refuseLooseThreads(session)
     const known = session.state.threads.map(({ tid }) => tid)
     await session.rememberThreads(tids)
-    return this.#settleOrRelease(
-      tids.filter((tid) => !known.includes(tid)),
-      options,
-    )
+    const added = tids.filter((tid) => !known.includes(tid))
+    return this.#orRelease(added, () => this.settle(this.applied, options))
   }
 
   /** Who cannot be in all of the hierarchies is in none: else every call after this one would fail because of it. */
-  async #settleOrRelease(
-    added: readonly number[],
-    options: ActOptions,
-    enter: () => Promise<void> = async () => undefined,
-  ): Promise<Report> {
+  async #orRelease(added: readonly number[], settle: () => Promise<Report>): Promise<Report> {
     try {
-      await enter()
-      return await this.settle(this.applied, options)
+      return await settle()
     } catch (error) {
       await keepOut(this.gate.session, added, error)
       throw error

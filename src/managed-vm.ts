@@ -19,7 +19,7 @@ import { setFrozen } from './session-freezer'
 import { type GateKey, type GateOptions, SessionGate } from './session-gate'
 import { launchVmm, refuseRunning } from './session-launch'
 import { keepOut } from './session-leaving'
-import { joinScope, startScope } from './session-scope'
+import { joinScope, resumeScope, startScope } from './session-scope'
 import type { MergeState } from './state/state-file'
 
 /**
@@ -55,7 +55,10 @@ export class ManagedVm {
       const vm = new ManagedVm(gate, mergeOf(options, containers === undefined ? state.merge : DEFAULTS))
       for (const container of containers ?? state.containers.map(configOf)) vm.setContainer(container)
       // What was there may have become impossible since, and can still be changed or destroyed.
-      if (containers !== undefined) await gate.session.plan(vm.#merged(), undefined, options)
+      if (containers !== undefined) {
+        await resumeScope(gate.session, options)
+        await gate.session.plan(vm.#merged(), undefined, options)
+      }
       return begin(vm)
     })
   }
@@ -85,10 +88,13 @@ export class ManagedVm {
       checkHypervisor(hypervisor)
       const { session } = this.gate
       const pid = hypervisor.pid()
-      const isKnown = session.state.processes.some((known) => known.pid === pid && isSameProcess(known))
+      const { processes } = session.state
+      const isKnown = processes.some((known) => known.pid === pid && isSameProcess(known))
       await session.remember(pid, 'vmm')
       await startScope(session, pid, options).catch(async (error) => {
         await keepOut(session, isKnown ? [] : [pid], error)
+        // The VMM before it, which is still the one.
+        await session.save({ processes: processes.filter(isSameProcess) })
         throw error
       })
       await session.rememberKernelThreads(options)
@@ -102,7 +108,7 @@ export class ManagedVm {
       refuseRunning(this.gate.session)
       await this.#take(undefined)
       return launchVmm(this.gate.session, launch, {
-        apply: () => this.#applyContainers(options),
+        apply: (signal) => this.#applyContainers({ signal }),
         attach: (hypervisor) => this.#take(hypervisor),
         place: async () => this.#settleApplied({ signal: options.signal }),
       })

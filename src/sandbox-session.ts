@@ -32,7 +32,7 @@ import { sessionExecutor } from './session-executor'
 import { withProcess, withThreads } from './session-members'
 import { SessionMeter } from './session-meter'
 import { liftMirror, showMirror } from './session-mirror'
-import { orScopeGone, plannedState, requireScope } from './session-scope'
+import { orScopeGone, plannedState, requireScope, resumeScope } from './session-scope'
 import { KeptState } from './state/kept-state'
 import type { HeldLock } from './state/lock'
 import type { SandboxStore } from './state/sandbox-store'
@@ -95,6 +95,10 @@ export class SandboxSession {
   /** Takes less memory, until it is next worked with. */
   rest(): void {
     this.#kept.rest()
+  }
+
+  get doorPath(): string {
+    return this.#store.doorPath
   }
 
   get socketDirectory(): string {
@@ -190,6 +194,7 @@ export class SandboxSession {
     hypervisor: Hypervisor | undefined,
     options: SessionApplyOptions,
   ): Promise<Report> {
+    await resumeScope(this, options)
     await requireScope(this, options)
     await liftMirror(this, wanted.resources, options)
     const execute = retryNewborn(this.executor(), isRealtime)
@@ -214,7 +219,9 @@ export class SandboxSession {
     const { resources } = wanted
     const managed = managedWithoutLifted(this.state.managed, { ...this.state, resources })
     await this.save({ ...from, applied: resources, managed })
-    await showMirror(this, resources, options)
+    await showMirror(this, resources, options).catch(async (error) => {
+      throw await orScopeGone(this, error)
+    })
     const unasked = hypervisor === undefined ? this.#livingVmm : undefined
     if (unasked === undefined) return report
     const warning = `sandbox ${this.state.id}: its VMM ${unasked.pid} is not attached, so its threads were not placed`

@@ -27,8 +27,15 @@ export async function knowScope(session: ScopedSession, options: ActOptions): Pr
       : session.state.claimed
   await session.save({
     claimed,
-    scope: { ...(known ?? { ...scope, hierarchies: [] }), isStarting: undefined },
+    scope: known ?? { ...scope, hierarchies: [], isStarting: undefined },
   })
+}
+
+/** How long is waited for systemd after a failure that says more than that it does not answer either. */
+const SHORT_MS = 2000
+
+export function inShort(): ActOptions {
+  return { signal: AbortSignal.timeout(SHORT_MS) }
 }
 
 /** Nobody else's unit has a cgroup with our tag in it: systemd takes it away with the unit. */

@@ -13,14 +13,14 @@ import type { CheckedLaunch } from './launch-options'
 import type { SandboxSession } from './sandbox-session'
 import { alreadyRunning, isFrozen } from './session-errors'
 import { release } from './session-leaving'
-import { startScope } from './session-scope'
+import { hasScope, startScope } from './session-scope'
 
 /** What a launch needs of the sandbox's object. */
 export interface LaunchHooks {
   /** Takes a hypervisor up, or lets it go. */
   readonly attach: (hypervisor: Hypervisor | undefined) => Promise<void>
   /** Makes the cgroups and sets the limits, as `apply()`. */
-  readonly apply: () => Promise<unknown>
+  readonly apply: (signal: AbortSignal | undefined) => Promise<unknown>
   /** Places threads, as `refresh()`. */
   readonly place: () => Promise<unknown>
 }
@@ -46,7 +46,7 @@ export async function launchVmm(
   launch: CheckedLaunch,
   hooks: LaunchHooks,
 ): Promise<LaunchedProcess> {
-  if (!session.state.scope) await hooks.apply()
+  if (!session.state.scope) await hooks.apply(launch.signal)
   await refuseFrozen(session, launch)
   if (!launch.isQemu) {
     const started = await start(session, launch, undefined, hooks)
@@ -92,10 +92,16 @@ async function bringUp(
 async function refuseFrozen(session: SandboxSession, { signal }: CheckedLaunch): Promise<void> {
   const { host, roots, state, paths } = session
   // A unit that is yet to be started is not frozen.
-  if (!session.isFreezable || state.scope) return
+  if (!session.isFreezable || (state.scope && !(await hasScope(session, { signal })))) return
   const freezer = freezingHierarchy(host, state.takenOver)
-  const { state: now } = await freezerState(roots, [freezer], paths.sandbox, { signal })
+  const { state: now } = await freezerState(roots, [freezer], paths.sandbox, { signal }).catch(orThawed)
   if (now !== 'THAWED') throw isFrozen(state.id, `${freezer.mountPoint}${paths.sandbox}`)
+}
+
+/** What has not been made yet is not frozen. */
+function orThawed(error: unknown): { readonly state: 'THAWED' } {
+  if (isVmcgError(error) && error.code === 'ENOENT') return { state: 'THAWED' }
+  throw error
 }
 
 function start(
@@ -135,7 +141,7 @@ async function startInScope(
   { order, timeoutMs, signal }: CheckedLaunch,
   { apply }: LaunchHooks,
 ): Promise<LaunchedProcess> {
-  const door = await openDoor(`${session.socketDirectory}.wait`)
+  const door = await openDoor(session.doorPath)
   const starting = launchProcess(order, [], { signal, timeoutMs, waitAt: door.path })
   // Nobody waits for a unit any longer than for the process.
   const failed = new AbortController()
@@ -146,10 +152,14 @@ async function startInScope(
     pid = await Promise.race([door.arrival, starting.then(({ pid: started }) => started)])
     await session.remember(pid, 'helper')
     await startScope(session, pid, { signal: inTime })
-    await apply()
+    await apply(inTime)
+    // Before it is one: should we end now, nobody starts another one beside it.
+    await session.remember(pid, 'vmm')
     door.letIn()
     return await starting
   } catch (error) {
+    // Where the process has failed, whatever else failed did so because of that.
+    const first = failed.signal.aborted ? failed.signal.reason : error
     door.close()
     // It fails, since nobody lets it on; unless it was let on, and then it has failed already.
     await starting.then(
@@ -158,7 +168,7 @@ async function startInScope(
     )
     // What is thrown already says more than that the state cannot be written either.
     if (pid !== undefined) await release(session, [pid]).catch(() => undefined)
-    throw error
+    throw first
   } finally {
     door.close()
   }

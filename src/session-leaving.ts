@@ -8,7 +8,7 @@ import { drainOf, type TeardownOptions } from './plan/teardown'
 import { lookAtTeardown } from './sandbox-look'
 import type { SandboxSession } from './sandbox-session'
 import { goesOn } from './session-errors'
-import { knowScope } from './session-known-scope'
+import { inShort, knowScope } from './session-known-scope'
 import { stopScope } from './session-scope'
 import type { HeldLock } from './state/lock'
 
@@ -45,7 +45,7 @@ export async function release(session: SandboxSession, ids: readonly number[]): 
   const isMeant = (tid: number, { processes }: Observed) =>
     ids.includes(tid) ||
     processes.some(({ pid, threads }) => ids.includes(pid) && threads.some((thread) => thread.tid === tid))
-  await knowScope(session, {})
+  await knowScope(session, inShort())
   await drained(session, isMeant, 'leave', {})
   const { processes, threads } = session.state
   await session.save({
@@ -74,7 +74,9 @@ export async function kill(session: SandboxSession, options: KillCgroupOptions):
   await lookAtTeardown(session, options, 'leave')
   const { host, state, paths } = session
   const hierarchies = host.hierarchies.filter(({ id }) => state.claimed.includes(id) || isInScope(state, id))
-  await killCgroup(session.roots, hierarchies, state.scope ? paths.parent : paths.sandbox, options)
+  // What is frozen is our own cgroup, and on v1 nobody in it ends until that one is thawed.
+  for (const path of state.scope ? [paths.sandbox, paths.parent] : [paths.sandbox])
+    await killCgroup(session.roots, hierarchies, path, options)
 }
 
 /** Takes the sandbox's directories, its unit and its state away, in this order: systemd ends whoever is in a unit. */

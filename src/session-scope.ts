@@ -10,7 +10,7 @@ import type { ActOptions } from './sandbox-options'
 import type { SandboxSession } from './sandbox-session'
 import { placeOf } from './scope-place'
 import { noScopeYet, scopeGone } from './session-errors'
-import { knowScope } from './session-known-scope'
+import { inShort, knowScope } from './session-known-scope'
 import type { SandboxState } from './state/state-file'
 import { cgroupsOfUnit } from './systemd/scope-cgroups'
 
@@ -31,6 +31,7 @@ export type ScopedSession = Pick<
  * @throws as `SystemdUnits.startScope()`; `ERR_VMCG_VERIFY` where the unit's cgroup cannot be seen.
  */
 export async function startScope(session: ScopedSession, pid: number, options: ActOptions): Promise<void> {
+  await resumeScope(session, options)
   const { scope } = session.state
   if (!scope) return
   const { slice, unit, description, invocationId } = scope
@@ -49,14 +50,31 @@ export async function startScope(session: ScopedSession, pid: number, options: A
   }
   const started = await units.startScope(request, options).catch(async (error: unknown) => {
     // In a time of its own, and what is thrown already says more.
-    await knowScope(session, {}).catch(() => undefined)
+    await knowScope(session, inShort()).catch(() => undefined)
     throw error
   })
   const place = placeOf(started, session.host.hierarchies)
   const isSame = started.invocationId === invocationId
   const mirror = scope.mirror === undefined || isSame ? scope.mirror : null
-  await session.save({ scope: { ...scope, ...place, invocationId: started.invocationId, mirror } })
+  const running = { ...scope, ...place, invocationId: started.invocationId, mirror }
+  await session.save({ scope: { ...running, isStarting: true } })
   await enterScope(session, options)
+  await session.save({ scope: { ...running, isStarting: undefined } })
+}
+
+/**
+ * Goes on with a start that somebody has begun and not brought to its end: on v2 whoever is in the unit's own cgroup is in
+ * the way of every limit until it is in ours.
+ *
+ * @throws what {@link knowScope} throws; the kernel's error where somebody cannot be moved.
+ */
+export async function resumeScope(session: ScopedSession, options: ActOptions): Promise<void> {
+  if (session.state.scope?.isStarting !== true) return
+  await knowScope(session, options)
+  const { scope } = session.state
+  if (scope?.isStarting !== true || !(await hasScope(session, options))) return
+  await enterScope(session, options)
+  await session.save({ scope: { ...scope, isStarting: undefined } })
 }
 
 /** On v2 a unit that hands controllers down takes nobody any more but into our cgroup. */
@@ -108,22 +126,24 @@ async function enterScope(session: ScopedSession, options: ActOptions): Promise<
 }
 
 /**
- * Tells systemd of a process that comes to the others of a unit. On v2 it finds it there by itself; on v1 it looks into a
- * hierarchy of its own, which we write nothing to. One that is there is left alone: systemd would take it out of our cgroup,
- * into the unit's.
+ * Tells systemd of a process that comes to the others of a unit. On v2 it finds it there by itself, but a user who is not
+ * root may not move a process that is outside of the units of the user's own systemd, and systemd can. On v1 it looks into
+ * a hierarchy of its own, which we write nothing to. One that is there is left alone: systemd would take it out of our
+ * cgroup, into the unit's.
  */
 export async function joinScope(session: ScopedSession, pid: number, options: ActOptions): Promise<void> {
   const { scope } = session.state
-  if (!scope || scope.invocationId === null || !isOnV1(session)) return
+  const isV1 = isOnV1(session)
+  if (!scope || scope.invocationId === null || (!isV1 && process.geteuid?.() === 0)) return
   await requireScope(session, options)
-  if (isKnownToSystemd(scope.path, pid)) return
+  if (isKnownToSystemd(scope.path, pid, isV1)) return
   const units = await session.systemdUnits(options)
-  await units.attachPids(scope.unit, [pid], {}, options)
+  await units.attachPids(scope.unit, [pid], { subcgroup: isV1 ? undefined : ownBelowUnit(session) }, options)
 }
 
-function isKnownToSystemd(path: string, pid: number): boolean {
+function isKnownToSystemd(path: string, pid: number, isV1: boolean): boolean {
   const inside = cgroupsOfUnit(pid, path) ?? []
-  return inside.some(({ controllers }) => controllers.includes('name=systemd'))
+  return inside.some(({ controllers }) => !isV1 || controllers.includes('name=systemd'))
 }
 
 function isOnV1({ host, state }: ScopedSession): boolean {
@@ -156,10 +176,13 @@ export async function requireScope(session: ScopedSession, options: ActOptions):
   if (!(await hasScope(session, options))) throw scopeGone(id, scope.unit)
 }
 
+/** What the kernel says of a cgroup that has gone, and systemd of its unit. */
+const GONE: readonly string[] = ['ENOENT', 'ENODEV', 'ERR_VMCG_DBUS_CALL']
+
 /** What a failure comes to: a unit can end in the middle of the work in it, and its cgroups with it. */
 export async function orScopeGone(session: ScopedSession, error: unknown): Promise<unknown> {
   const { scope, id } = session.state
-  if (!scope || Reflect.get(Object(error), 'code') !== 'ENOENT') return error
+  if (!scope || !GONE.includes(String(Reflect.get(Object(error), 'code')))) return error
   const isThereStill = await hasScope(session, {}).catch(() => true)
   return isThereStill ? error : scopeGone(id, scope.unit, error)
 }

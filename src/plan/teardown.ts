@@ -146,7 +146,7 @@ function nowhereToGo({ mountPoint }: ObservedHierarchy, desired: Place, pid: num
   const path = `${mountPoint}${sandboxPaths(desired).sandbox}`
   return new CgroupError(
     'ERR_VMCG_BUSY',
-    `${desired.id}: process ${pid} in ${path} has nowhere to go: where it came from is not known or gone, and ${homePath(desired)} hands controllers down, so that it takes no processes`,
+    `${desired.id}: process ${pid} in ${path} has nowhere to go: where it came from is not known, gone, or not ours to give it back to, and ${homePath(desired)} hands controllers down, so that it takes no processes`,
     {
       path,
       value: String(pid),

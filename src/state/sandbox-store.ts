@@ -101,11 +101,16 @@ export class SandboxStore {
     return this.#paths.sockets
   }
 
+  /** Where a process that is launched waits until its unit has been made. */
+  get doorPath(): string {
+    return `${this.#paths.sockets}.wait`
+  }
+
   /** Removes the state and the sockets, and the lock's file with them. Only while the lock is held. */
   async remove(lock: HeldLock): Promise<void> {
     await removeState(this.#paths.state)
     this.#isThere = false
-    rmSync(this.#paths.sockets, { recursive: true, force: true })
+    for (const path of [this.#paths.sockets, this.doorPath]) rmSync(path, { recursive: true, force: true })
     lock.removeFile()
   }
 

@@ -63,6 +63,8 @@ export function limitProperties({ memoryMaxBytes, pidsMax, cpuQuota }: Partial<U
     ['MemoryMax', memoryMaxBytes],
     ['TasksMax', pidsMax],
     ['CPUQuotaPerSecUSec', cpuQuota && perSecondUs(cpuQuota)],
+    // Else systemd's own period, in which bursts of a longer one do not fit.
+    ['CPUQuotaPeriodUSec', cpuQuota === null ? null : cpuQuota?.periodUs],
   ]
   return limits.flatMap(([name, limit]): UnitProperty[] =>
     limit === undefined ? [] : [[name, ['t', limit === null ? INFINITY : BigInt(limit)]]],

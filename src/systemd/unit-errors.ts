@@ -55,7 +55,7 @@ function shellWord(unit: string): string {
 export function jobTimeoutError(kind: JobKind, unit: string, timeoutMs: number): SystemdError {
   const rest =
     kind === 'start'
-      ? 'its job was canceled'
+      ? 'its job is canceled, as far as systemd answers'
       : 'it goes on: processes that do not end by SIGTERM are killed after 90 s'
   return new SystemdError(
     'ERR_VMCG_SYSTEMD_JOB_TIMEOUT',

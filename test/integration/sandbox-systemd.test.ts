@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -82,6 +82,14 @@ describeWith(['root', 'cgroups', 'systemd', 'qemu'], 'a sandbox in a scope of sy
     return Object.fromEntries(
       files.filter((file) => existsSync(file)).map((file) => [file, readFileSync(file, 'utf8')]),
     )
+  }
+
+  /** What a process leaves behind that ends before it has written it. */
+  function rewriteState(change: (state: Record<string, unknown>) => Record<string, unknown>): void {
+    const { stateDir } = bench
+    const file = join(stateDir, readdirSync(stateDir).find((name) => name.endsWith('.json')) ?? '')
+    const state: Record<string, unknown> = JSON.parse(readFileSync(file, 'utf8'))
+    writeFileSync(file, JSON.stringify({ ...state, ...change(state) }))
   }
 
   test('is only meant until a VMM comes', async () => {
@@ -236,14 +244,48 @@ describeWith(['root', 'cgroups', 'systemd', 'qemu'], 'a sandbox in a scope of sy
     expect(cpuPathOf(stranger.pid ?? 0)).toContain(UNIT)
   })
 
+  test('is killed also while it is frozen, and takes nobody in until it is thawed', async () => {
+    const { sandbox, qemu } = await attached()
+    const helper = await bench.standIn()
+    await sandbox.add(helper.pid)
+    await sandbox.apply()
+    await qemu.kill()
+    await sandbox.freeze()
+    await expect(sandbox.launch('sleep', ['infinity'])).rejects.toMatchObject({ code: 'ERR_VMCG_BUSY' })
+    await sandbox.kill()
+    expect(isAlive(helper.pid)).toBe(false)
+    await sandbox.destroy()
+  })
+
+  test('is gone on with where whoever started it ended in the middle', async () => {
+    const { sandbox, qemu } = await attached()
+    const own = sandbox.paths.sandbox
+    await sandbox.close()
+    // As systemd leaves it: in the unit's own cgroup.
+    for (const { mountPoint, version, controllers } of detectHost().hierarchies) {
+      if (version === 1 || controllers.length === 0) continue
+      writeFileSync(`${mountPoint}${SCOPE}/cgroup.procs`, String(qemu.pid))
+      rmdirSync(`${mountPoint}${own}`)
+    }
+    rewriteState(({ scope }) => ({
+      claimed: [],
+      scope: { ...Object(scope), hierarchies: [], invocationId: null, isStarting: true },
+    }))
+    const again = await limited()
+    await again.attach(await bench.connect(qemu))
+    expect((await again.apply()).left).toEqual([])
+    expect(cpuPathOf(qemu.pid)).toContain(`${SCOPE}/vm`)
+    await again.destroy()
+    expect(isAlive(qemu.pid)).toBe(true)
+  })
+
   test('is found again when whoever started it ended before that was written down', async () => {
     const { sandbox, qemu } = await attached()
     await sandbox.close()
+    rewriteState(({ scope }) => ({
+      scope: { ...Object(scope), hierarchies: [], invocationId: null, isStarting: true },
+    }))
     const { stateDir } = bench
-    const file = join(stateDir, readdirSync(stateDir).find((name) => name.endsWith('.json')) ?? '')
-    const state = JSON.parse(readFileSync(file, 'utf8'))
-    const scope = { ...state.scope, hierarchies: [], invocationId: null, isStarting: true }
-    writeFileSync(file, JSON.stringify({ ...state, scope }))
     const again = await Sandbox.load('vm', { parent: `${SLICE}:${PREFIX}`, stateDir })
     bench.atEnd(() => again.close())
     await again.destroy({ processes: 'kill' })

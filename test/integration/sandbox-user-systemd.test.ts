@@ -64,6 +64,18 @@ describeWith(['user-systemd', 'cgroup-v2', 'qemu'], "a sandbox in a scope of a u
     await vm.exited
   })
 
+  test('takes in a process that systemd alone may move, and does not give it back to where it may not', async () => {
+    const outsider = Number(process.env['VMCG_OUTSIDER'])
+    expect(cgroupOf(outsider)).not.toContain('/user@')
+    const sandbox = await sandboxWith({ containers: [quota] })
+    const vm = await sandbox.launch('sleep', ['infinity'], { stdio: 'ignore' })
+    await sandbox.add(outsider)
+    expect(cgroupOf(outsider)).toBe(sandbox.paths.sandbox)
+    await expect(sandbox.destroy()).rejects.toMatchObject({ code: 'ERR_VMCG_BUSY' })
+    await sandbox.destroy({ processes: 'kill' })
+    await vm.exited
+  })
+
   test('says which controller systemd has not handed to the user', async () => {
     const sandbox = await sandboxWith({ containers: [container({ cpus: '0' })] })
     const launch = sandbox.launch('sleep', ['infinity'], { stdio: 'ignore' })

@@ -27,13 +27,21 @@ describe('the properties of a scope', () => {
     [{ memoryMaxBytes: 2 ** 40 }, 'MemoryMax', 2n ** 40n],
     [{ memoryMaxBytes: null }, 'MemoryMax', 2n ** 64n - 1n],
     [{ pidsMax: 0 }, 'TasksMax', 0n],
-    [{ cpuQuota: null }, 'CPUQuotaPerSecUSec', 2n ** 64n - 1n],
-    [{ cpuQuota: { quotaUs: 50_000, periodUs: 100_000 } }, 'CPUQuotaPerSecUSec', 500_000n],
-    [{ cpuQuota: { quotaUs: 33_333, periodUs: 100_000 } }, 'CPUQuotaPerSecUSec', 340_000n],
-    [{ cpuQuota: { quotaUs: 4_000, periodUs: 1_000_000 } }, 'CPUQuotaPerSecUSec', 10_000n],
-    [{ cpuQuota: { quotaUs: 250_000, periodUs: 100_000 } }, 'CPUQuotaPerSecUSec', 2_500_000n],
   ])('of limits write %p as %s of %p', (limits, name, value) => {
     expect(limitProperties(limits)).toEqual([[name, ['t', value]]])
+  })
+
+  test.each<[UnitLimits['cpuQuota'], bigint, bigint]>([
+    [null, 2n ** 64n - 1n, 2n ** 64n - 1n],
+    [{ quotaUs: 50_000, periodUs: 100_000 }, 500_000n, 100_000n],
+    [{ quotaUs: 33_333, periodUs: 100_000 }, 340_000n, 100_000n],
+    [{ quotaUs: 4_000, periodUs: 1_000_000 }, 10_000n, 1_000_000n],
+    [{ quotaUs: 250_000, periodUs: 100_000 }, 2_500_000n, 100_000n],
+  ])('of a quota of %p write %p a second, in periods of %p', (cpuQuota, perSecondUs, periodUs) => {
+    expect(limitProperties({ cpuQuota })).toEqual([
+      ['CPUQuotaPerSecUSec', ['t', perSecondUs]],
+      ['CPUQuotaPeriodUSec', ['t', periodUs]],
+    ])
   })
 })
 
