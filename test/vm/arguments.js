@@ -6,6 +6,7 @@ const { parseArgs } = require('node:util')
  * @typedef {object} Arguments
  * @property {readonly string[]} guests their names, in the order of the table; never empty
  * @property {readonly string[]} patterns run only test files whose path holds one of them; empty: all
+ * @property {boolean} brief of guests that show little that others do not, only that
  * @property {boolean} shell
  * @property {string | undefined} command run this with sh instead of the tests
  * @property {boolean} help
@@ -27,15 +28,17 @@ function readArguments(argv, names) {
   const count = firstPattern < 0 ? positionals.length : firstPattern
   const chosen = positionals.slice(0, count)
   const patterns = positionals.slice(count)
-  const { shell = false, exec: command, help = false } = values
+  const { brief = false, shell = false, exec: command, help = false } = values
 
+  if (brief && (shell || command !== undefined || patterns.length > 0))
+    throw new UsageError('--brief is for the tests as they are: no patterns, --shell or --exec')
   if (shell && command !== undefined) throw new UsageError('--shell and --exec exclude each other')
   if ((shell || command !== undefined) && patterns.length > 0)
     throw new UsageError(`no guest is named ${patterns[0]}: there are ${names.join(', ')}`)
   if (shell && chosen.length !== 1)
     throw new UsageError(`--shell needs the name of one guest: ${names.join(', ')}`)
   const guests = chosen.length === 0 ? names : names.filter((name) => chosen.includes(name))
-  return { guests, patterns, shell, command, help }
+  return { guests, patterns, brief, shell, command, help }
 }
 
 /** @param {readonly string[]} argv */
@@ -45,6 +48,7 @@ function parse(argv) {
       args: [...argv],
       allowPositionals: true,
       options: {
+        brief: { type: 'boolean' },
         shell: { type: 'boolean' },
         exec: { type: 'string' },
         help: { type: 'boolean', short: 'h' },

@@ -19,6 +19,7 @@
  * @property {readonly string[]} kernel further words for the kernel's command line
  * @property {readonly string[]} lacks the requirements (test/support/require.ts) that this boot cannot have: their
  *   tests are left out and counted as such; and modules (guest/modules.sh). Anything else that is missing fails
+ * @property {RegExp} [brief] the test files that show what no other host or guest does; default all
  * @property {readonly Phase[]} phases
  */
 
@@ -53,6 +54,17 @@ const WITH_SYSTEMD = {
   lacks: ['cgroupfs-driver'],
 }
 
+/**
+ * A host with v1 that systemd does not run shows the rest: its guests show that each part works beside systemd, with
+ * controllers that share a hierarchy, and on an older kernel.
+ */
+const BESIDE_SYSTEMD = new RegExp(
+  [
+    ...['systemd', 'sandbox-placement', 'sandbox-stats', 'sandbox-limits', 'launch-qemu', 'cgroup-stats-v1'],
+    ...['manager-paths', 'manager-devices', 'manager-processes'],
+  ].join('|'),
+)
+
 /** @type {readonly Guest[]} */
 const GUESTS = [
   {
@@ -60,6 +72,7 @@ const GUESTS = [
     shows: 'every controller in a cgroup v1 hierarchy, as on older hosts',
     kernel: ['systemd.unified_cgroup_hierarchy=0', 'systemd.legacy_systemd_cgroup_controller=yes'],
     lacks: [...IMAGE_LACKS, ...V2, ...USER, 'unified'],
+    brief: BESIDE_SYSTEMD,
     phases: [{ name: 'root', files: ALL_OTHERS }, WITH_SYSTEMD],
   },
   {
@@ -67,6 +80,7 @@ const GUESTS = [
     shows: 'cgroup v1 controllers beside a v2 tree without any; no pressure figures (psi=0)',
     kernel: ['systemd.unified_cgroup_hierarchy=0', 'psi=0'],
     lacks: [...IMAGE_LACKS, ...V2, ...USER],
+    brief: BESIDE_SYSTEMD,
     phases: [{ name: 'root', files: ALL_OTHERS }, WITH_SYSTEMD],
   },
   {

@@ -42,11 +42,12 @@ const CORE_TESTS = 'build-core/vmcg-core-tests'
 
 const GUEST_TIMEOUT_MS = 45 * 60_000
 
-const USAGE = `usage: npm run test:vm [-- [guest...] [pattern...] [--shell] [--exec COMMAND]]
+const USAGE = `usage: npm run test:vm [-- [guest...] [pattern...] [--brief] [--shell] [--exec COMMAND]]
 
 Runs the integration tests inside Debian guests; with patterns, the files whose path holds one of them.
 ${GUESTS.map(({ name, shows }) => `  ${name.padEnd(8)} ${shows}`).join('\n')}
 
+--brief         of guests that show little that no other host does, only that
 --exec COMMAND  run this with sh in the checkout inside each guest, instead of the tests
 --shell         a root shell inside one guest`
 
@@ -65,7 +66,7 @@ function guestNamed(name) {
  * @returns {Record<string, string>} the orders of each guest and what they need, by the file's path on the disk
  * @throws {UsageError} where a guest would have nothing to do
  */
-function ordersFor({ guests, patterns, command }, env) {
+function ordersFor({ guests, patterns, brief, command }, env) {
   const files = readdirSync(join(ROOT, 'test', 'integration'))
     .filter((name) => name.endsWith('.test.ts'))
     .map((name) => `test/integration/${name}`)
@@ -76,9 +77,10 @@ function ordersFor({ guests, patterns, command }, env) {
   const onDisk = {}
   for (const name of guests) {
     const guest = guestNamed(name)
+    const chosen = brief ? files.filter((file) => guest.brief?.test(file) ?? true) : files
     const { orders, parts } =
       command === undefined
-        ? testOrders(guest, files, patterns, env)
+        ? testOrders(guest, chosen, patterns, env)
         : { orders: commandOrders(command, env), parts: [] }
     if (orders.jobs.length === 0)
       throw new UsageError(
