@@ -50,7 +50,11 @@ export async function waitForEvent(
       signal?.addEventListener('abort', abort, { once: true })
       ends.push(() => signal?.removeEventListener('abort', abort))
       ends.push(onChange(path, look, reject))
-      const timer = setTimeout(() => resolve(false), timeoutMs)
+      const timer = setTimeout(() => {
+        // A loop that was busy runs its timers before it hears of changes.
+        look()
+        resolve(false)
+      }, timeoutMs)
       ends.push(() => clearTimeout(timer))
       look()
     })
