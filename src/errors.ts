@@ -175,12 +175,17 @@ export function isVmcgError(error: unknown): error is VmcgError {
   return typeof error === 'object' && error !== null && Reflect.get(error, BRAND) === true
 }
 
+/** What no call of Node's answers with. Source: errno(3). */
+const UNKNOWN_TO_NODE: ReadonlyMap<number, readonly [name: string, text: string]> = new Map([
+  [8, ['ENOEXEC', 'exec format error']],
+])
+
 /** The name of a positive errno, such as `'EBUSY'` for 16; `'E<number>'` for one that Node does not know. */
 export function errnoName(errno: number): string {
-  return getSystemErrorMap().get(-errno)?.[0] ?? `E${errno}`
+  return getSystemErrorMap().get(-errno)?.[0] ?? UNKNOWN_TO_NODE.get(errno)?.[0] ?? `E${errno}`
 }
 
 /** The kernel's own words for a positive errno, such as `'resource busy or locked'`. */
 export function errnoText(errno: number): string {
-  return getSystemErrorMap().get(-errno)?.[1] ?? `error ${errno}`
+  return getSystemErrorMap().get(-errno)?.[1] ?? UNKNOWN_TO_NODE.get(errno)?.[1] ?? `error ${errno}`
 }

@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs'
 import { basename } from 'node:path'
 import { checkActOptions } from './checked-options'
 import type { LaunchLimit, LaunchOrder } from './engine/launch'
@@ -164,9 +165,21 @@ function descriptorOf(entry: LaunchStdio, fd: number, name: string): number {
   if (entry === 'ignore') return NULL_DEVICE
   if (entry === 'inherit') return fd
   if (entry === 'pipe' && fd < 3) return PIPE
-  if (isWhole(entry, LONGEST_TIMER_MS)) return entry
+  if (isWhole(entry, LONGEST_TIMER_MS)) {
+    if (!isOpen(entry)) throw badArgument(name, 'a descriptor that is open', entry)
+    return entry
+  }
   const words = fd < 3 ? "'pipe', 'ignore', 'inherit'" : "'ignore', 'inherit'"
   throw badArgument(name, `${words} or a descriptor`, entry)
+}
+
+function isOpen(fd: number): boolean {
+  try {
+    fstatSync(fd)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function limitsOf(rlimits: NonNullable<LaunchOptions['rlimits']>): readonly LaunchLimit[] {
@@ -175,7 +188,8 @@ function limitsOf(rlimits: NonNullable<LaunchOptions['rlimits']>): readonly Laun
     const resource = Object.entries(RESOURCES).find(([known]) => known === name)?.[1]
     if (resource === undefined)
       throw badArgument('rlimits', `limits of ${Object.keys(RESOURCES).join(', ')}`, name)
-    const { soft, hard } = typeof wanted === 'object' ? wanted : { soft: wanted, hard: wanted }
+    const { soft, hard } =
+      typeof wanted === 'object' && wanted !== null ? wanted : { soft: wanted, hard: wanted }
     for (const [which, value] of [
       ['soft', soft],
       ['hard', hard],

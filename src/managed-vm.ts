@@ -15,7 +15,7 @@ import type { Wanted } from './sandbox-look'
 import type { ActOptions, ApplyOptions, AttachOptions } from './sandbox-options'
 import type { MergedFrom, SessionApplyOptions } from './sandbox-session'
 import type { SandboxThread } from './sandbox-threads'
-import { setFrozen } from './session-freezer'
+import { refuseFrozen, setFrozen } from './session-freezer'
 import { type GateKey, type GateOptions, SessionGate } from './session-gate'
 import { launchVmm, refuseRunning } from './session-launch'
 import { keepOut } from './session-leaving'
@@ -213,6 +213,8 @@ export class ManagedVm {
   }
 
   async #settle(wanted: Wanted, from: MergedFrom, options: SessionApplyOptions): Promise<Report> {
+    // A frozen VMM would be waited for, with the lock held, until its monitor is given up.
+    if (this.#hypervisor !== undefined) await refuseFrozen(this.gate.session, options)
     // A plan that was made before would not fit any more.
     if (options.plan === undefined) await this.gate.session.rememberNewKernelThreads(options)
     return this.gate.reported(await this.gate.session.apply(wanted, from, this.hypervisor, options))

@@ -27,7 +27,7 @@ import type { ActOptions, ApplyOptions, DestroyOptions, KillOptions } from './sa
 import { setFrozen } from './session-freezer'
 import type { SessionGate } from './session-gate'
 import { kill, moveOut } from './session-leaving'
-import { defaultStateDirectory } from './state/state-directory'
+import { stateDirectoryOf } from './state/state-directory'
 
 /**
  * One cgroup in every v1 hierarchy of the host, or in the one of v2, held to any OCI `linux.resources`, for the
@@ -49,7 +49,7 @@ export class CgroupManager {
   private constructor(cgroup: ManagedCgroup, config: CgroupManagerConfig) {
     this.#cgroup = cgroup
     this.#gate = cgroup.gate
-    this.#stateDir = config.stateDir ?? defaultStateDirectory()
+    this.#stateDir = stateDirectoryOf(config.stateDir)
     this.#resources = checkedResources(config.resources === undefined ? cgroup.applied : config.resources)
   }
 

@@ -1,7 +1,7 @@
 import { isVmcgError, type VmcgError } from './errors'
 import { isSameProcess } from './host/origins'
 import { readStates } from './state/read-states'
-import { defaultStateDirectory } from './state/state-directory'
+import { stateDirectoryOf } from './state/state-directory'
 import type { SandboxState } from './state/state-file'
 
 export interface ListOptions {
@@ -33,7 +33,7 @@ export interface UnreadableState {
 export async function listSandboxes(
   options: ListOptions,
 ): Promise<readonly (ListedSandbox | UnreadableState)[]> {
-  const states = await readStates(options.stateDir ?? defaultStateDirectory())
+  const states = await readStates(stateDirectoryOf(options.stateDir))
   const sandboxes = states.flatMap((state) =>
     isVmcgError(state) || !state.hasLeaf ? [] : [Object.freeze(listed(state))],
   )

@@ -8,6 +8,7 @@ import { sandboxHierarchies } from './host/sandbox-hierarchies'
 import { sandboxHost } from './host/sandbox-host'
 import type { StatsGroup } from './host/stats-groups'
 import type { Hypervisor } from './hypervisor/hypervisor'
+import { monitorSocket } from './hypervisor/qemu-monitor'
 import type { LaunchOptions } from './launch-options'
 import { ManagedVm } from './managed-vm'
 import { badArgument, checkList } from './model/argument'
@@ -156,6 +157,14 @@ export class Sandbox {
   /** Paths below the mount point of each hierarchy. */
   get paths(): { readonly parent: string; readonly sandbox: string; readonly vcpu: string } {
     return this.#vm.gate.session.paths
+  }
+
+  /**
+   * The QMP socket of a QEMU that `launch()` has started, for `QemuHypervisor.connect()` after a restart. There is one as
+   * long as that QEMU runs.
+   */
+  get monitorSocket(): string {
+    return monitorSocket(this.#vm.gate.session.socketDirectory)
   }
 
   /**

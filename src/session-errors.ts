@@ -12,7 +12,7 @@ export function notAttached(id: string, pid: number): VmcgError {
     `sandbox ${id} holds the VMM ${pid}, and no hypervisor was attached to this object that could be asked for its threads`,
     {
       value: String(pid),
-      hint: 'attach() it again, as with QemuHypervisor.connect(); apply() sets limits without it',
+      hint: 'attach() it again, as with QemuHypervisor.connect({ socket }): for a QEMU of launch() that is sandbox.monitorSocket; apply() sets limits without it',
     },
   )
 }
@@ -42,7 +42,7 @@ export function scopeGone(id: string, unit: string, cause?: unknown): SystemdErr
 }
 
 export function isFrozen(id: string, directory: string): CgroupError {
-  const message = `sandbox ${id} is frozen: what is started in it would wait until it is thawed`
+  const message = `sandbox ${id} is frozen: nobody in it answers or starts until it is thawed`
   return new CgroupError('ERR_VMCG_BUSY', message, { path: directory, hint: 'thaw() it first' })
 }
 

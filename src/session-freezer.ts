@@ -1,10 +1,10 @@
-import { freeze, thaw } from './engine/freezer'
-import { CgroupError } from './errors'
+import { freeze, freezerState, thaw } from './engine/freezer'
+import { CgroupError, isVmcgError } from './errors'
 import { freezingHierarchy } from './host/sandbox-hierarchies'
 import { lookAtTeardown } from './sandbox-look'
 import type { ActOptions } from './sandbox-options'
 import type { SandboxSession } from './sandbox-session'
-import { scopeGone } from './session-errors'
+import { isFrozen as frozenError, scopeGone } from './session-errors'
 import { hasScope } from './session-scope'
 
 /**
@@ -41,4 +41,25 @@ export async function setFrozen(
 
 function notThere(directory: string, why: string, hint: string): CgroupError {
   return new CgroupError('ENOENT', `the cgroup ${directory} ${why}`, { errno: -2, path: directory, hint })
+}
+
+/**
+ * Throws where a sandbox is frozen: on v1 the freezer is one more hierarchy, and only who is in it can be; v2 freezes
+ * whoever is there. A unit that has not been started is not frozen.
+ *
+ * @throws `ERR_VMCG_BUSY`
+ */
+export async function refuseFrozen(session: SandboxSession, { signal }: ActOptions): Promise<void> {
+  const { host, roots, state, paths } = session
+  const freezer = host.controller('freezer') ?? host.hierarchies.find(({ version }) => version === 2)
+  if (freezer === undefined || !state.claimed.includes(freezer.id)) return
+  if (state.scope && !(await hasScope(session, { signal }))) return
+  const { state: now } = await freezerState(roots, [freezer], paths.sandbox, { signal }).catch(orThawed)
+  if (now !== 'THAWED') throw frozenError(state.id, `${freezer.mountPoint}${paths.sandbox}`)
+}
+
+/** What has not been made yet is not frozen. */
+function orThawed(error: unknown): { readonly state: 'THAWED' } {
+  if (isVmcgError(error) && error.code === 'ENOENT') return { state: 'THAWED' }
+  throw error
 }

@@ -13,7 +13,7 @@ import { withMirror } from './session-mirror'
 import type { HeldLock } from './state/lock'
 import { type FreshState, SandboxStore } from './state/sandbox-store'
 import { SerialQueue } from './state/serial-queue'
-import { defaultStateDirectory } from './state/state-directory'
+import { stateDirectoryOf } from './state/state-directory'
 import type { SandboxState } from './state/state-file'
 
 /** Options that every object with a state has. */
@@ -64,7 +64,7 @@ export class SessionGate {
     options: GateOptions,
     begin: (gate: SessionGate) => Promise<T>,
   ): Promise<T> {
-    const directory = options.stateDir ?? defaultStateDirectory()
+    const directory = stateDirectoryOf(options.stateDir)
     const store = new SandboxStore(directory, {
       driver: key.driver,
       parent: key.parent,

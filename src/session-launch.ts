@@ -1,19 +1,18 @@
-import { freezerState } from './engine/freezer'
 import { type LaunchOrder, type LaunchPlace, launchProcess } from './engine/launch'
 import { openDoor } from './engine/launch-door'
 import { pause } from './engine/pause'
 import type { LaunchedProcess } from './engine/vm-process'
 import { isVmcgError, VmcgError } from './errors'
 import { isSameProcess } from './host/origins'
-import { freezingHierarchy } from './host/sandbox-hierarchies'
 import type { Hypervisor } from './hypervisor/hypervisor'
 import { QemuHypervisor } from './hypervisor/qemu'
 import { isStopped, monitorArguments, openMonitor, type QemuMonitor } from './hypervisor/qemu-monitor'
 import type { CheckedLaunch } from './launch-options'
 import type { SandboxSession } from './sandbox-session'
-import { alreadyRunning, isFrozen } from './session-errors'
+import { alreadyRunning } from './session-errors'
+import { refuseFrozen } from './session-freezer'
 import { release } from './session-leaving'
-import { hasScope, startScope } from './session-scope'
+import { startScope } from './session-scope'
 
 /** What a launch needs of the sandbox's object. */
 export interface LaunchHooks {
@@ -47,6 +46,7 @@ export async function launchVmm(
   hooks: LaunchHooks,
 ): Promise<LaunchedProcess> {
   if (!session.state.scope) await hooks.apply(launch.signal)
+  // What is started in a frozen cgroup waits until it is thawed.
   await refuseFrozen(session, launch)
   if (!launch.isQemu) {
     const started = await start(session, launch, undefined, hooks)
@@ -59,7 +59,8 @@ export async function launchVmm(
     const vm = await orNothing(session, started, async () => {
       await remember(session, started)
       await bringUp(launch, started, monitor, hooks).catch(async (error: unknown) => {
-        throw (await hasEndedItself(started, error)) ? await ended(launch, started, error) : error
+        if (await hasEndedItself(started, error)) throw await ended(launch, started, error)
+        throw isVmcgError(error) && SILENT.includes(error.code) ? silent(launch, error) : error
       })
     }).catch(async (error) => {
       await hooks.attach(undefined)
@@ -86,22 +87,6 @@ async function bringUp(
   if (!isStopped(order.args)) await hypervisor.execute('cont', undefined, { timeoutMs, signal })
   await pause(SECOND_LOOK_MS, signal)
   await place()
-}
-
-/** On v1 the freezer is one more hierarchy, and only who is in it can be frozen; v2 freezes whoever is there. */
-async function refuseFrozen(session: SandboxSession, { signal }: CheckedLaunch): Promise<void> {
-  const { host, roots, state, paths } = session
-  // A unit that is yet to be started is not frozen.
-  if (!session.isFreezable || (state.scope && !(await hasScope(session, { signal })))) return
-  const freezer = freezingHierarchy(host, state.takenOver)
-  const { state: now } = await freezerState(roots, [freezer], paths.sandbox, { signal }).catch(orThawed)
-  if (now !== 'THAWED') throw isFrozen(state.id, `${freezer.mountPoint}${paths.sandbox}`)
-}
-
-/** What has not been made yet is not frozen. */
-function orThawed(error: unknown): { readonly state: 'THAWED' } {
-  if (isVmcgError(error) && error.code === 'ENOENT') return { state: 'THAWED' }
-  throw error
 }
 
 function start(
@@ -198,6 +183,17 @@ async function orNothing(
     await release(session, [started.pid]).catch(() => undefined)
     throw error
   }
+}
+
+/** What asking a QEMU fails with that is not up in time. The monitor is its launcher's alone: no other client holds it. */
+const SILENT = ['ERR_VMCG_QMP_IN_USE', 'ERR_VMCG_QMP_TIMEOUT']
+
+function silent({ order, timeoutMs }: CheckedLaunch, cause: VmcgError): VmcgError {
+  const message = `${order.file} runs, and its monitor has not answered within ${timeoutMs} ms: it is killed`
+  return new VmcgError('ERR_VMCG_TIMEOUT', message, {
+    cause,
+    hint: "pass a longer timeoutMs; hypervisor: 'none' for what is no QEMU",
+  })
 }
 
 /** What asking a QEMU fails with that has ended, or is about to. */

@@ -1,5 +1,6 @@
 import { badArgument } from './model/argument'
 import type { LinuxResources } from './model/generated/oci'
+import { DEFAULT_PERIOD_US } from './model/limits'
 import type { ScopedSession } from './session-scope'
 import type { SandboxState } from './state/state-file'
 import type { UnitLimits } from './systemd/scope-properties'
@@ -7,8 +8,6 @@ import type { SystemdCallOptions } from './systemd/systemd-units'
 
 // Limits that are written to the unit as well, for the eyes of `systemctl`. What holds is in the cgroups below.
 
-/** The kernel's own; OCI leaves it out. Source: kernel, Documentation/scheduler/sched-bwc.rst. */
-const DEFAULT_PERIOD_US = 100_000
 const NONE: UnitLimits = { memoryMaxBytes: null, pidsMax: null, cpuQuota: null }
 const NAMES = ['memoryMaxBytes', 'pidsMax', 'cpuQuota'] as const
 

@@ -57,6 +57,7 @@ interface Step {
 /** Nothing that was killed takes longer to end, unless it is frozen. */
 const KILLED_MS = 2000
 const SIGKILL = 9
+const E2BIG = 7
 
 /**
  * Starts a program that is inside of these cgroups from its first instruction on. `vmcg-launch` is started by
@@ -240,6 +241,9 @@ function explain(
     })
   const file = files[failure.file]
   if (file !== undefined) return about('enter', `${file} cannot be opened`, file, `ls -l ${file}`)
+  if (step === undefined && errno === E2BIG) {
+    return about('spawn', `the arguments and the environment of ${program} are too long`, undefined)
+  }
   if (step === undefined) {
     return about('spawn', `${syscall} failed`, LAUNCH_PROGRAM, `ls -l ${LAUNCH_PROGRAM}; npm run build`)
   }

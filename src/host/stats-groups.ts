@@ -38,7 +38,7 @@ export function checkStatsGroups(groups: readonly unknown[]): void {
   checkList('groups', groups)
   for (const group of groups) {
     if (!GROUPS.some((known) => known === group)) {
-      throw badArgument('groups', `a list of ${GROUPS.join(', ')}`, [group])
+      throw badArgument('a member of groups', `one of ${GROUPS.join(', ')}`, group)
     }
   }
 }

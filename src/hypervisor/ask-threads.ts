@@ -15,7 +15,7 @@ export async function askThreads(
   { signal }: HypervisorCallOptions,
 ): Promise<HypervisorThreads> {
   signal?.throwIfAborted()
-  const answer = await untilAborted(hypervisor.threads({ signal }), signal)
+  const answer = await untilAborted(Promise.resolve(hypervisor.threads({ signal })), signal)
   for (const role of ['vcpus', 'iothreads'] as const) {
     const threads: unknown = Reflect.get(Object(answer), role)
     if (!types.isMap(threads)) throw wrongAnswer(hypervisor, `no Map of ${role}, but`, threads)

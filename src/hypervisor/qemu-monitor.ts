@@ -19,6 +19,11 @@ export interface QemuMonitor {
   remove(): void
 }
 
+/** @param directory as for {@link openMonitor}. */
+export function monitorSocket(directory: string): string {
+  return join(directory, 'qmp')
+}
+
 /**
  * @param directory made anew, for its owner only; what an earlier VMM has left there goes.
  * @throws QmpError the kernel's code: `ENAMETOOLONG` for a directory whose path is too long for a socket.
@@ -27,7 +32,7 @@ export function openMonitor(directory: string): QemuMonitor {
   const remove = () => rmSync(directory, { recursive: true, force: true })
   remove()
   mkdirSync(directory, { mode: 0o700 })
-  const socket = join(directory, 'qmp')
+  const socket = monitorSocket(directory)
   const fd = native().listenUnix(socket)
   if (fd < 0) {
     remove()

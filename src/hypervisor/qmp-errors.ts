@@ -57,6 +57,7 @@ export function closedError(path: string, reason: string, cause?: unknown): QmpE
   return new QmpError('ERR_VMCG_QMP_CLOSED', `the QMP connection to ${path} is closed: ${reason}`, {
     path,
     cause,
+    hint: 'where the VMM still runs, connect() and attach() again',
   })
 }
 

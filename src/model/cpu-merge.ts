@@ -2,7 +2,7 @@ import { VmcgError } from '../errors'
 import { checkObject, checkObjects } from './argument'
 import { formatCpuList, parseCpuList } from './cpu-list'
 import type { LinuxCpu } from './generated/oci'
-import { addUp, isLimit } from './limits'
+import { addUp, DEFAULT_PERIOD_US, isLimit } from './limits'
 import { quote } from './quote'
 
 export interface MergeCpuOptions {
@@ -18,7 +18,7 @@ interface Quota {
   readonly period: number
 }
 
-function limitOf({ quota, period }: LinuxCpu): Quota | undefined {
+function limitOf({ quota, period = DEFAULT_PERIOD_US }: LinuxCpu): Quota | undefined {
   return isLimit('cpu.quota', quota) && isLimit('cpu.period', period) ? { quota, period } : undefined
 }
 
@@ -68,8 +68,8 @@ function union(lists: readonly (string | undefined)[]): string {
  * What several containers ask of the CPU, as one demand on their sandbox.
  *
  * - `quota` and `period`: the ratios are added as fractions and rounded down once, in the period of the first
- *   container that has a limit. A quota or period that is absent, 0 or negative counts as not limited.
- *   5000/10000 and 40/100 give 9000/10000.
+ *   container that has a limit. A quota that is absent, 0 or negative counts as not limited, and so does a period of 0
+ *   or less; one that is absent is the kernel's own, 100000 us. 5000/10000 and 40/100 give 9000/10000.
  * - `shares`: the sum over the containers that have them; 0 counts as unset.
  * - `cpus`, `mems`: the union over the containers that have them, in the kernel's canonical form.
  *

@@ -13,6 +13,9 @@ export function isLimit(name: string, value: number | undefined): value is numbe
   })
 }
 
+/** The kernel's own period of CPU quotas, which OCI configs may leave out. Source: kernel, Documentation/scheduler/sched-bwc.rst. */
+export const DEFAULT_PERIOD_US = 100_000
+
 /** The exact sum of integers. Throws `ERR_VMCG_OUT_OF_RANGE` beyond 2^53, where a double would round it. */
 export function addUp(name: string, values: readonly number[]): number {
   const sum = values.reduce((total, value) => total + BigInt(value), 0n)

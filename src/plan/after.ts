@@ -117,13 +117,18 @@ const USUAL_KNOBS: Readonly<Record<string, readonly string[]>> = {
   pids: ['pids.max'],
 }
 
+/** Those of BFQ are not at the root, which has this one where they are below it. Source: block/bfq-cgroup.c. */
+export const BFQ_AT_ROOT = 'blkio.bfq.io_service_bytes'
+const BFQ: readonly string[] = ['blkio.bfq.weight', 'blkio.bfq.weight_device']
+
 /** On v1 a new cgroup has the usual knobs, and those that its parent was seen to have. */
 function newCgroup({ version, controllers, cgroups }: ObservedHierarchy, path: string): ObservedCgroup {
   if (version === 2) return newCgroupV2(cgroups, path)
   const parent = cgroups[parentPath(path)]
   const usual = controllers.flatMap((controller) => USUAL_KNOBS[controller] ?? [])
+  const ofBfq = knobValue(parent, BFQ_AT_ROOT) === undefined ? [] : BFQ
   const inParent = Object.keys(parent?.knobs ?? {}).filter((knob) => knobValue(parent, knob) !== undefined)
-  const knobs = [...new Set([...usual, ...inParent])].map((knob) => {
+  const knobs = [...new Set([...usual, ...ofBfq, ...inParent])].map((knob) => {
     const value = newKnobValue(knob, knobValue(parent, knob) ?? '')
     return [knob, { kind: 'value', value }] as const
   })

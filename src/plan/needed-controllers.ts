@@ -1,5 +1,6 @@
 import type { Knob } from '../model/resources/knob'
 import { knobsOf } from '../model/resources/knobs-of'
+import { BFQ_AT_ROOT } from './after'
 import { withoutEmptyLists } from './asked'
 import type { Desired, ManagedKnob } from './desired'
 import { FREEZER_STATE } from './stand-still'
@@ -105,6 +106,7 @@ export function neededKnobs(
     ...(versionOf('cpu') === 2 ? LEAF_WEIGHT : []),
     ...lists.flatMap((file) => EFFECTIVE.get(file) ?? []),
     ...managed.map(({ knob }) => knob),
+    ...(asked.some((file) => file.startsWith('blkio.')) ? [BFQ_AT_ROOT] : []),
     ...(devices === null ? [] : ['devices.list', FREEZER_STATE]),
   ]
   return [...new Set(knobs)]

@@ -7,6 +7,14 @@ describe('the merged quota', () => {
     expect(mergeCpu([{ quota: 20000, period: 100000 }])).toEqual({ quota: 20000, period: 100000 })
   })
 
+  it("takes the kernel's own period where a container names none", () => {
+    expect(mergeCpu([{ quota: 50000 }])).toEqual({ quota: 50000, period: 100000 })
+    expect(mergeCpu([{ quota: 1000, period: 10000 }, { quota: 50000 }])).toEqual({
+      quota: 6000,
+      period: 10000,
+    })
+  })
+
   it('adds up in the period of the first container', () => {
     expect(
       mergeCpu([
@@ -45,7 +53,6 @@ describe('the merged quota', () => {
     ['a period of 0', { quota: 1000, period: 0 }],
     ['a negative period', { quota: 1000, period: -1 }],
     ['no quota', { period: 100000 }],
-    ['no period', { quota: 1000 }],
   ])('ignores a container with %s by default, and is lifted by it with "uncap"', (_, unlimited) => {
     const limited = { quota: 30000, period: 50000 }
     for (const cpus of [

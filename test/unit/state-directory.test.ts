@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { defaultStateDirectory, prepareStateDirectory } from '../../src/state/state-directory'
+import { prepareStateDirectory, stateDirectoryOf } from '../../src/state/state-directory'
 
 let base: string
 let directory: string
@@ -68,14 +68,14 @@ describe('the default', () => {
   it('ignores the environment for root', () => {
     jest.spyOn(process, 'geteuid').mockReturnValue(0)
     process.env['XDG_RUNTIME_DIR'] = '/tmp/evil'
-    expect(defaultStateDirectory()).toBe('/run/vmcg')
+    expect(stateDirectoryOf(undefined)).toBe('/run/vmcg')
   })
 
   it("is in the user's runtime directory for everybody else", () => {
     jest.spyOn(process, 'geteuid').mockReturnValue(1000)
     process.env['XDG_RUNTIME_DIR'] = '/run/user/7'
-    expect(defaultStateDirectory()).toBe('/run/user/7/vmcg')
+    expect(stateDirectoryOf(undefined)).toBe('/run/user/7/vmcg')
     delete process.env['XDG_RUNTIME_DIR']
-    expect(defaultStateDirectory()).toBe('/run/user/1000/vmcg')
+    expect(stateDirectoryOf(undefined)).toBe('/run/user/1000/vmcg')
   })
 })
