@@ -8,7 +8,7 @@ import { checkLaunch, type LaunchOptions } from './launch-options'
 import { checkText } from './model/argument'
 import { type ContainerConfig, type ContainerResources, containerResources } from './model/container'
 import { mergeContainerResources } from './model/merge'
-import { unappliedFields } from './model/unapplied'
+import { unappliedFields, unsummedLimits } from './model/unapplied'
 import { checkPlan } from './plan/checked-plan'
 import type { Plan } from './plan/operations'
 import type { Wanted } from './sandbox-look'
@@ -66,10 +66,8 @@ export class ManagedVm {
   setContainer(container: ContainerConfig): void {
     this.gate.refuseClosed()
     const read = containerResources(container)
-    if (read.warning !== undefined) this.#warn(read.warning, read.id)
-    const unapplied = unappliedFields(read.resources, this.#merge.memoryOverheadBytes !== null)
-    if (unapplied.length > 0)
-      this.#warn(`not applied by this version of vmcg: ${unapplied.join(', ')}`, read.id)
+    for (const text of this.#unheldBy(read))
+      this.gate.log.warn({ sandbox: this.#id, container: read.id }, text)
     this.#containers.set(read.id, read)
   }
 
@@ -134,7 +132,10 @@ export class ManagedVm {
   }
 
   plan(options: ActOptions): Promise<Plan> {
-    return this.gate.look(options, () => this.gate.session.plan(this.#merged(), this.hypervisor, options))
+    return this.gate.look(options, async () => {
+      const plan = await this.gate.session.plan(this.#merged(), this.hypervisor, options)
+      return Object.freeze({ ...plan, warnings: Object.freeze([...plan.warnings, ...this.#unheld()]) })
+    })
   }
 
   /** @param seat where it waits for others before threads are moved. */
@@ -188,12 +189,34 @@ export class ManagedVm {
     if (before?.isOwn === true && before.hypervisor !== hypervisor) await before.hypervisor.close()
   }
 
-  #applyContainers({ plan, signal, seat }: SessionApplyOptions): Promise<Report> {
+  async #applyContainers({ plan, signal, seat }: SessionApplyOptions): Promise<Report> {
     const containers = [...this.#containers.values()].map(({ id, resources }) => ({
       id,
       resources: resources ?? null,
     }))
-    return this.#settle(this.#merged(), { containers, merge: this.#merge }, { plan, signal, seat })
+    const from = { containers, merge: this.#merge }
+    const report = await this.#settle(this.#merged(), from, { plan, signal, seat })
+    return { ...report, warnings: [...report.warnings, ...this.#unheld()] }
+  }
+
+  /** What of the containers' limits does not hold: one that is silently not there is worse than none. */
+  #unheld(): readonly string[] {
+    const containers = [...this.#containers.values()]
+    const isMemoryLimited = this.#merge.memoryOverheadBytes !== null
+    const unsummed = unsummedLimits(containers, isMemoryLimited).map((text) => `${this.#id}: ${text}`)
+    return [...containers.flatMap((container) => this.#unheldBy(container)), ...unsummed]
+  }
+
+  #unheldBy({ id, resources, warning }: ContainerResources): readonly string[] {
+    const unapplied = unappliedFields(resources, this.#merge.memoryOverheadBytes !== null)
+    return [
+      ...(warning === undefined ? [] : [warning]),
+      ...(unapplied.length === 0 ? [] : [`not applied by this version of vmcg: ${unapplied.join(', ')}`]),
+    ].map((text) => `sandbox ${this.#id}, container ${id}: ${text}`)
+  }
+
+  get #id(): string {
+    return this.gate.session.state.id
   }
 
   #merged(): Wanted {
@@ -218,11 +241,6 @@ export class ManagedVm {
     // A plan that was made before would not fit any more.
     if (options.plan === undefined) await this.gate.session.rememberNewKernelThreads(options)
     return this.gate.reported(await this.gate.session.apply(wanted, from, this.hypervisor, options))
-  }
-
-  #warn(text: string, container: string): void {
-    const sandbox = this.gate.session.state.id
-    this.gate.log.warn({ sandbox, container }, `sandbox ${sandbox}, container ${container}: ${text}`)
   }
 }
 

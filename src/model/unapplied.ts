@@ -1,3 +1,4 @@
+import type { ContainerResources } from './container'
 import type { LinuxResources } from './generated/oci'
 
 /** The members of each section that a sandbox acts on; a section that is not here is acted on whole. */
@@ -39,4 +40,21 @@ function isEmpty(value: unknown): boolean {
   return (
     value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0)
   )
+}
+
+/**
+ * What becomes of no limit, since a sum takes one of each container: a line for memory, and one for pids.
+ *
+ * @param isMemoryLimited as for {@link unappliedFields}.
+ */
+export function unsummedLimits(
+  containers: readonly ContainerResources[],
+  isMemoryLimited: boolean,
+): readonly string[] {
+  return (['memory', 'pids'] as const).flatMap((section) => {
+    if (section === 'memory' && !isMemoryLimited) return []
+    const lacking = containers.filter(({ resources }) => !((resources?.[section]?.limit ?? -1) > 0))
+    if (lacking.length === 0 || lacking.length === containers.length) return []
+    return `${section} is not limited: container ${lacking.map(({ id }) => id).join(', ')} has no ${section}.limit`
+  })
 }

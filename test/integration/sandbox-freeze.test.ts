@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { Bench } from '../support/bench'
 import { describeWith } from '../support/require'
 import { ticksOf, waitFor } from '../support/residents'
+import { hypervisorOf } from '../support/stand-in'
 
 jest.setTimeout(60_000)
 
@@ -45,6 +46,18 @@ describeWith(['root'], 'freeze', () => {
     await sandbox.thaw()
     await sandbox.thaw()
     await waitFor('the helper runs again', () => ticksOf(pid) > ticks)
+  })
+
+  test('has apply and refresh refused at once while the VMM is frozen, which answers nobody', async () => {
+    const vmm = await bench.standIn()
+    const sandbox = await bench.sandbox()
+    await sandbox.attach(hypervisorOf(vmm.pid, () => []))
+    await sandbox.apply()
+    await sandbox.freeze()
+    for (const act of [sandbox.apply(), sandbox.refresh()])
+      await expect(act).rejects.toMatchObject({ code: 'ERR_VMCG_BUSY', hint: 'thaw() it first' })
+    await sandbox.thaw()
+    await sandbox.apply()
   })
 
   test('is refused before apply, which makes what is to be frozen', async () => {

@@ -1,5 +1,6 @@
-import { readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { detectHost } from '../../src/host/detect'
 import { formatPlan } from '../../src/plan/format-plan'
 import type { Sandbox } from '../../src/sandbox'
 import { Bench, container } from '../support/bench'
@@ -16,7 +17,7 @@ import {
 } from '../support/cgroup-limits'
 import { directory, exists, hierarchyOf, isControlled, makeCgroup, threadsIn } from '../support/cgroups'
 import { onOperation, operationsDuring } from '../support/operations'
-import { describeWith } from '../support/require'
+import { describeWhere, describeWith } from '../support/require'
 import { patience } from '../support/scale'
 import { hypervisorOf } from '../support/stand-in'
 
@@ -53,6 +54,19 @@ async function applied(...containers: ReturnType<typeof container>[]): Promise<S
 }
 
 describeWith(['root', 'cgroups', 'python'], "a sandbox's limits", () => {
+  test('that do not hold are told by the plan and the report', async () => {
+    const sandbox = await applied(
+      { id: 'c1', spec: { linux: { resources: { pids: { limit: 5 }, devices: [{ allow: false }] } } } },
+      container(QUOTA_20, 'c2'),
+    )
+    const warnings = [
+      expect.stringContaining('container c1: not applied by this version of vmcg: devices'),
+      expect.stringContaining('pids is not limited: container c2 has no pids.limit'),
+    ]
+    expect((await sandbox.plan()).warnings).toEqual(warnings)
+    expect((await sandbox.apply()).warnings).toEqual(warnings)
+  })
+
   test('are the sum over its containers, and follow them up and down', async () => {
     const sandbox = await applied(container(QUOTA_30, 'c1'), container(QUOTA_20, 'c2'))
     expect(bandwidth()).toEqual(per100Ms(50_000))
@@ -217,3 +231,24 @@ describeWith(['root', 'cgroups', 'python'], 'a sandbox that exists already', () 
     expect(readdirSync(bench.stateDir)).toEqual([])
   })
 })
+
+const BLKIO = detectHost().controller('blkio')?.mountPoint ?? ''
+
+describeWhere(
+  existsSync(join(BLKIO, 'blkio.bfq.io_service_bytes')),
+  'blkio of v1 with BFQ',
+  'weights',
+  () => {
+    describeWith(['root', 'cgroups'], 'a weight of block I/O', () => {
+      test('is set below a parent that is not there yet, and whose own parent has no such file', async () => {
+        const sandbox = await bench.sandbox({
+          containers: [{ id: 'c1', spec: { linux: { resources: { blockIO: { weight: 300 } } } } }],
+        })
+        await sandbox.apply()
+        const file = join(BLKIO, sandbox.paths.sandbox, 'blkio.bfq.weight')
+        expect(readFileSync(file, 'utf8').trim()).toBe('300')
+        await sandbox.destroy()
+      })
+    })
+  },
+)

@@ -57,6 +57,17 @@ it.each([
   expect(() => prepareStateDirectory(directory)).toThrow(refusal(/cannot be made|not a directory/))
 })
 
+describe('one that is asked for', () => {
+  it('stays where it is when the working directory changes', () => {
+    expect(stateDirectoryOf('states')).toBe(join(process.cwd(), 'states'))
+  })
+
+  it('is refused where none can be made, at once', () => {
+    for (const nowhere of ['/proc/vmcg/states', '/dev/null/states'])
+      expect(() => prepareStateDirectory(nowhere)).toThrow(/cannot be made/)
+  })
+})
+
 describe('the default', () => {
   const before = process.env['XDG_RUNTIME_DIR']
 
