@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { detectHost } from '../../src/host/detect'
 import { formatPlan } from '../../src/plan/format-plan'
@@ -248,6 +248,7 @@ describeWhere(
         const file = join(BLKIO, sandbox.paths.sandbox, 'blkio.bfq.weight')
         expect(readFileSync(file, 'utf8').trim()).toBe('300')
         await sandbox.destroy()
+        rmdirSync(join(BLKIO, bench.parent))
       })
     })
   },
