@@ -8,8 +8,8 @@
  * @property {RegExp} files the test files of test/integration that it runs, without `.test.ts`
  * @property {readonly (readonly string[])[]} [before] commands that root runs first; one that fails fails the phase
  * @property {'vmcg'} [user] runs as this user; default root
- * @property {'delegated' | 'systemd'} [session] where it runs as a user: below a cgroup that was delegated to it, or in a
- *   scope of its own systemd
+ * @property {'delegated' | 'systemd' | 'scope'} [session] where it runs: as a user below a cgroup that was delegated to it, or
+ *   in a scope of its own systemd; as root in a scope that is delegated; default in the service that runs all
  * @property {Readonly<Record<string, string>>} [env]
  * @property {readonly string[]} [lacks] beside what the boot lacks
  *
@@ -66,16 +66,12 @@ const BESIDE_SYSTEMD = new RegExp(
 )
 
 /**
- * On v1 systemd moves processes of a unit between cgroups whenever a neighbour begins or ends that uses a controller more:
- * what a test has seen of where they are would not hold. As long as this one is there, all controllers are used.
+ * On v1 systemd moves the processes of a unit between cgroups whenever a neighbour begins or ends that uses a controller
+ * more, so that what a test has seen of where they are would not hold. It leaves alone what it has delegated.
  */
-const NEIGHBOUR = [
-  ...['sh', '-c'],
-  'systemctl is-active --quiet vmcg-neighbour || systemd-run --quiet --unit=vmcg-neighbour -p Delegate=yes sleep infinity',
-]
 const ON_V1 = [{ name: 'root', files: ALL_OTHERS }, WITH_SYSTEMD].map((phase) => ({
   ...phase,
-  before: [NEIGHBOUR],
+  session: /** @type {const} */ ('scope'),
 }))
 
 /** @type {readonly Guest[]} */

@@ -10,7 +10,7 @@ const { CHECKOUT, NODE } = require('./paths')
  * @property {string} name
  * @property {readonly (readonly string[])[]} before
  * @property {'root' | 'vmcg'} user
- * @property {'delegated' | 'systemd'} [session] of a user that is not root
+ * @property {'delegated' | 'systemd' | 'scope'} [session]
  * @property {Readonly<Record<string, string>>} env
  * @property {readonly string[]} command
  * @property {'jest' | 'gtest' | 'command'} kind whose report it leaves; a command leaves none

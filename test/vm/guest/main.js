@@ -72,8 +72,11 @@ function run([program = '', ...args], output, { env, timeoutMs }) {
   })
 }
 
+const DELEGATED_SCOPE = ['systemd-run', '--scope', '--quiet', '--collect', '--property=Delegate=yes']
+
 /** @param {Job} job */
 function sessionOf({ user, session }) {
+  if (session === 'scope') return { prefix: DELEGATED_SCOPE, env: {} }
   if (user === 'root') return { prefix: [], env: {} }
   return session === 'systemd' ? ownSystemd(user) : delegate(user)
 }
