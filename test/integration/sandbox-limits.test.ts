@@ -239,7 +239,7 @@ describeWhere(
   'blkio of v1 with BFQ',
   'weights',
   () => {
-    describeWith(['root', 'cgroups'], 'a weight of block I/O', () => {
+    describeWith(['root', 'cgroups', 'cgroupfs-driver'], 'a weight of block I/O', () => {
       test('is set below a parent that is not there yet, and whose own parent has no such file', async () => {
         const sandbox = await bench.sandbox({
           containers: [{ id: 'c1', spec: { linux: { resources: { blockIO: { weight: 300 } } } } }],
