@@ -40,7 +40,7 @@ function chosenFactors() {
 /** In the checkout. */
 const CORE_TESTS = 'build-core/vmcg-core-tests'
 
-const GUEST_TIMEOUT_MS = 45 * 60_000
+const GUEST_TIMEOUT_MS = 60 * 60_000
 
 const USAGE = `usage: npm run test:vm [-- [guest...] [pattern...] [--brief] [--shell] [--exec COMMAND]]
 
