@@ -22,7 +22,7 @@ const { CHECKOUT, NODE } = require('./paths')
  */
 
 /** Longer than any phase takes; the guest as a whole is bounded as well. */
-const PHASE_TIMEOUT_MS = 30 * 60_000
+const PHASE_TIMEOUT_MS = 45 * 60_000
 
 /**
  * @param {Guest} guest
