@@ -48,6 +48,7 @@
         'native/core/file_io.cc',
         'native/core/file_lock.cc',
         'native/core/held_programs.cc',
+        'native/core/inspect.cc',
         'native/core/kept_files.cc',
         'native/core/lane.cc',
         'native/core/launch.cc',

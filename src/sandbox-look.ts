@@ -79,6 +79,7 @@ export async function lookAtSandbox(
       knobs: neededKnobs(wanted, versionOf),
       tagAttribute: state.tagAttribute,
       devicePrograms: host.controller('devices') === undefined && (devices !== null || program !== null),
+      isMade: (hierarchy) => state.claimed.includes(hierarchy),
       pids: [...(vmm === undefined ? [] : [vmm]), ...helpers].map(({ pid }) => pid),
     },
     options,

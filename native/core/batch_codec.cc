@@ -40,12 +40,12 @@ std::optional<OpCode> DecodeOpCode(std::int32_t code) {
 
 bool NeedsValue(OpCode code) {
   return code == OpCode::kWrite || code == OpCode::kSetXattr || code == OpCode::kReplaceFile ||
-         code == OpCode::kSetDeviceProgram;
+         code == OpCode::kInspect || code == OpCode::kSetDeviceProgram;
 }
 
 /** Of an attribute, or of a temporary file. */
 bool NeedsName(OpCode code) {
-  return code == OpCode::kSetXattr || code == OpCode::kGetXattr || code == OpCode::kReplaceFile;
+  return code == OpCode::kSetXattr || code == OpCode::kReplaceFile;
 }
 
 bool IsIndex(std::int32_t index, bool needed, std::size_t count) {

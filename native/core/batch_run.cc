@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "device_programs.h"
 #include "file_io.h"
+#include "inspect.h"
 #include "meter_reading.h"
 #include "operations.h"
 #include "rewrite.h"
@@ -110,6 +111,12 @@ class BatchRun {
                  static_cast<std::size_t>(operation.ids_count));
   }
 
+  [[nodiscard]] Inspection InspectionOf(const Operation& operation) const {
+    Inspection wanted{.attribute = {}, .files = String(operation.value)};
+    if (operation.arg >= 0) wanted.attribute = String(operation.arg);
+    return wanted;
+  }
+
   // Groups ascend, so only the latest one can still have operations to skip.
   [[nodiscard]] bool IsStopped(const Operation& operation) const {
     return operation.group == stopped_group_;
@@ -146,8 +153,8 @@ class BatchRun {
         return ReadFile(root, path, result_.bytes);
       case OpCode::kSetXattr:
         return SetXattr(root, path, String(operation.arg), String(operation.value));
-      case OpCode::kGetXattr:
-        return GetXattr(root, path, String(operation.arg), result_.bytes);
+      case OpCode::kInspect:
+        return Inspect(root, path, InspectionOf(operation), result_.bytes);
       case OpCode::kListTasks:
         return ListTasks(root, path, operation.arg == 1, result_.bytes);
       case OpCode::kListDirs:

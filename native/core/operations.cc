@@ -5,6 +5,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <array>
+
 #include "directory.h"
 #include "entry.h"
 #include "file_io.h"
@@ -14,6 +16,8 @@ namespace vmcg {
 namespace {
 
 constexpr mode_t kDirectoryMode = 0755;
+// A tag of ours is half of that.
+constexpr std::size_t kUsualXattrBytes = 64;
 // The kernel's XATTR_SIZE_MAX.
 constexpr std::size_t kMaxXattrBytes = std::size_t{64} << 10;
 
@@ -62,18 +66,20 @@ Result<Done> SetXattr(const Root& root, const std::string& path, const std::stri
   return Done{};
 }
 
-Result<Done> GetXattr(const Root& root, const std::string& path, const std::string& name,
-                      std::string& bytes) {
-  Result<Fd> directory = root.OpenBeneath(path, O_RDONLY | O_DIRECTORY);
-  if (!directory.ok()) return directory.error();
-  const std::size_t before = bytes.size();
-  bytes.resize(before + kMaxXattrBytes);
-  const ssize_t size = RetryOnEintr([&] {
-    return fgetxattr(directory->get(), name.c_str(), bytes.data() + before, kMaxXattrBytes);
-  });
-  const SysError error = LastError("fgetxattr");
-  bytes.resize(before + (size == -1 ? 0 : static_cast<std::size_t>(size)));
-  if (size == -1) return error;
+Result<Done> GetXattr(const Fd& directory, const std::string& name, std::string& bytes) {
+  std::array<char, kUsualXattrBytes> usual{};
+  const ssize_t size = RetryOnEintr(
+      [&] { return fgetxattr(directory.get(), name.c_str(), usual.data(), usual.size()); });
+  if (size >= 0) {
+    bytes.append(usual.data(), static_cast<std::size_t>(size));
+    return Done{};
+  }
+  if (errno != ERANGE) return LastError("fgetxattr");
+  std::string large(kMaxXattrBytes, '\0');
+  const ssize_t all = RetryOnEintr(
+      [&] { return fgetxattr(directory.get(), name.c_str(), large.data(), large.size()); });
+  if (all == -1) return LastError("fgetxattr");
+  bytes.append(large.data(), static_cast<std::size_t>(all));
   return Done{};
 }
 

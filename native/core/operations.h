@@ -26,9 +26,9 @@ Result<Done> ReadFile(const Root& root, const std::string& path, std::string& by
 Result<Done> SetXattr(const Root& root, const std::string& path, const std::string& name,
                       const std::string& value);
 
-/** Reads the extended attribute `name` of a directory; ENODATA when it has none. */
-Result<Done> GetXattr(const Root& root, const std::string& path, const std::string& name,
-                      std::string& bytes);
+/** Reads the extended attribute `name` of a directory that is open (not by O_PATH); ENODATA when it
+ * has none. */
+Result<Done> GetXattr(const Fd& directory, const std::string& name, std::string& bytes);
 
 /** The names of the directories in a directory, each ended by NUL. */
 Result<Done> ListDirs(const Root& root, const std::string& path, std::string& bytes);

@@ -64,7 +64,7 @@ Result<Root> Root::Open(const std::string& path) {
   if (!root.ok()) return root;
   // ENOSYS is an old kernel; EPERM is what container runtimes' older seccomp profiles answer for
   // unknown calls.
-  const Result<Fd> probe = root->OpenByOpenat2(".", O_PATH | O_DIRECTORY);
+  const Result<Fd> probe = root->OpenByOpenat2(root->directory_, ".", O_PATH | O_DIRECTORY);
   if (!probe.ok() && (probe.error().number == ENOSYS || probe.error().number == EPERM)) {
     root->lookup_ = Lookup::kStepwise;
   }
@@ -80,21 +80,25 @@ Result<Root> Root::Open(const std::string& path, Lookup lookup) {
 }
 
 Result<Fd> Root::OpenBeneath(const std::string& path, int flags) const {
+  return OpenIn(directory_, path, flags);
+}
+
+Result<Fd> Root::OpenIn(const Fd& directory, const std::string& path, int flags) const {
   const bool by_openat2 = lookup_ == Lookup::kOpenat2;
   if (!StaysBelow(path)) return SysError{EXDEV, by_openat2 ? "openat2" : "openat"};
-  return by_openat2 ? OpenByOpenat2(path, flags) : OpenStepwise(path, flags);
+  return by_openat2 ? OpenByOpenat2(directory, path, flags) : OpenStepwise(directory, path, flags);
 }
 
-Result<Fd> Root::OpenByOpenat2(const std::string& path, int flags) const {
+Result<Fd> Root::OpenByOpenat2(const Fd& start, const std::string& path, int flags) const {
   std::uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   if (file_system_ == CGROUP2_SUPER_MAGIC) resolve |= RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS;
-  return OpenAt2(directory_.get(), path.c_str(), flags, resolve);
+  return OpenAt2(start.get(), path.c_str(), flags, resolve);
 }
 
-Result<Fd> Root::OpenStepwise(const std::string& path, int flags) const {
+Result<Fd> Root::OpenStepwise(const Fd& start, const std::string& path, int flags) const {
   std::string_view rest = path;
   Fd parent;
-  int directory = directory_.get();
+  int directory = start.get();
   std::string component(TakeComponent(rest));
   while (!rest.empty()) {
     Result<Fd> next = OpenAt(directory, component.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW);

@@ -33,6 +33,9 @@ class Root {
   /** Opens `path` (`.` is the root itself) with `flags` and O_CLOEXEC. */
   [[nodiscard]] Result<Fd> OpenBeneath(const std::string& path, int flags) const;
 
+  /** The same from a directory on, which was itself opened beneath the root. */
+  [[nodiscard]] Result<Fd> OpenIn(const Fd& directory, const std::string& path, int flags) const;
+
   [[nodiscard]] Lookup lookup() const { return lookup_; }
 
   /** They go when the root does. */
@@ -45,8 +48,8 @@ class Root {
         lookup_(lookup),
         held_programs_(std::make_unique<HeldPrograms>()) {}
 
-  [[nodiscard]] Result<Fd> OpenByOpenat2(const std::string& path, int flags) const;
-  [[nodiscard]] Result<Fd> OpenStepwise(const std::string& path, int flags) const;
+  [[nodiscard]] Result<Fd> OpenByOpenat2(const Fd& start, const std::string& path, int flags) const;
+  [[nodiscard]] Result<Fd> OpenStepwise(const Fd& start, const std::string& path, int flags) const;
 
   Fd directory_;
   long file_system_;

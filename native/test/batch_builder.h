@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -75,6 +76,13 @@ inline std::string BytesOf(const BatchResult& result, std::size_t at) {
   const auto start = at == 0 ? 0 : static_cast<std::size_t>(result.operations[at - 1].byte_end);
   return result.bytes.substr(start,
                              static_cast<std::size_t>(result.operations[at].byte_end) - start);
+}
+
+/** What an operation's bytes begin with that tells of several answers. */
+inline std::string BytesOfWords(const std::vector<std::int32_t>& words) {
+  std::string bytes(words.size() * sizeof(std::int32_t), '\0');
+  std::memcpy(bytes.data(), words.data(), bytes.size());
+  return bytes;
 }
 
 inline std::vector<std::int32_t> ErrorsOf(const BatchResult& result) {

@@ -124,10 +124,11 @@ TEST_F(CgroupV1Test, ReportsTheKernelsRefusalAndKeepsTheOldValue) {
 TEST_F(CgroupV1Test, KeepsATag) {
   BatchBuilder builder(CpuRoot());
   builder.Add(OpCode::kSetXattr, At("."), "nonce", "trusted.vmcg")
-      .Add(OpCode::kGetXattr, At("."), "", "trusted.vmcg");
+      .Add(OpCode::kInspect, At("."), "cpu.shares/cpu.max/tasks", "trusted.vmcg");
   const BatchResult result = RunBatch(builder.batch());
   EXPECT_EQ(ErrorsOf(result), (std::vector<std::int32_t>{0, 0}));
-  EXPECT_EQ(BytesOf(result, 1), "nonce");
+  const std::vector<std::int32_t> answers{0, 5, 0, 5, ENOENT, 0, 0, 0};
+  EXPECT_EQ(BytesOf(result, 1), BytesOfWords(answers) + "nonce1024\n");
 }
 
 TEST_F(CgroupV1Test, PlacesAllOthersWhenOneThreadIsDead) {

@@ -1,5 +1,6 @@
 #include "core/operations.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -108,14 +109,23 @@ TEST(Xattr, KeepsAValueOfADirectory) {
     GTEST_SKIP() << "no trusted extended attributes in " << dir.path();
   }
   ASSERT_EQ(ErrorOf(set), 0);
-  ASSERT_TRUE(GetXattr(dir.AsRoot(), ".", "trusted.vmcg", bytes).ok());
+  Result<Fd> directory = dir.AsRoot().OpenBeneath(".", O_RDONLY | O_DIRECTORY);
+  ASSERT_TRUE(directory.ok());
+  ASSERT_TRUE(GetXattr(*directory, "trusted.vmcg", bytes).ok());
   EXPECT_EQ(bytes, "nonce");
+  const std::string long_value(1000, 'x');
+  ASSERT_TRUE(SetXattr(dir.AsRoot(), ".", "trusted.vmcg", long_value).ok());
+  bytes = "before ";
+  ASSERT_TRUE(GetXattr(*directory, "trusted.vmcg", bytes).ok());
+  EXPECT_EQ(bytes, "before " + long_value);
 }
 
 TEST(Xattr, ReportsAMissingOne) {
   const TempDir dir;
   std::string bytes = "before";
-  const Result<Done> got = GetXattr(dir.AsRoot(), ".", "trusted.vmcg", bytes);
+  Result<Fd> directory = dir.AsRoot().OpenBeneath(".", O_RDONLY | O_DIRECTORY);
+  ASSERT_TRUE(directory.ok());
+  const Result<Done> got = GetXattr(*directory, "trusted.vmcg", bytes);
   ASSERT_FALSE(got.ok());
   EXPECT_TRUE(got.error().number == ENODATA || got.error().number == ENOTSUP);
   EXPECT_STREQ(got.error().syscall, "fgetxattr");

@@ -125,9 +125,29 @@ export function decodeResult(ops: Int32Array, result: ArrayBuffer): readonly OpR
 const NO_IDS = new Int32Array(0)
 const NO_BYTES = Buffer.alloc(0)
 
-/** The text of a Read or GetXattr result. */
+/** The text of a Read result. */
 export function resultText({ bytes }: OpResult): string {
   return asBuffer(bytes).toString('utf8')
+}
+
+/** What one file or attribute of an Inspect result says. */
+export interface Inspected {
+  /** 0, or why it was not read. */
+  readonly errno: number
+  readonly text: string
+}
+
+const INSPECTED_BYTES = 8
+
+/** The attribute, and the `count` files, in the order in which they were asked for. */
+export function resultInspected(result: OpResult, count: number): readonly Inspected[] {
+  const bytes = asBuffer(result.bytes)
+  let from = (1 + count) * INSPECTED_BYTES
+  return Array.from({ length: 1 + count }, (_, index) => {
+    const start = from
+    from += bytes.readInt32LE(index * INSPECTED_BYTES + 4)
+    return { errno: bytes.readInt32LE(index * INSPECTED_BYTES), text: bytes.toString('latin1', start, from) }
+  })
 }
 
 /** The same bytes: a look reads a hundred short texts, and a Buffer decodes those several times faster than a TextDecoder. */

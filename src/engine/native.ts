@@ -128,8 +128,12 @@ export enum OpCode {
   WriteIds = 5,
   /** fsetxattr on the directory `path`: attribute `strings[arg]` = `value`. */
   SetXattr = 6,
-  /** fgetxattr on the directory `path`: attribute `strings[arg]` into the result's bytes. */
-  GetXattr = 7,
+  /**
+   * Opens the directory `path` once and reads, each opened afresh, its files `value` (names joined by `/`) and its
+   * attribute `strings[arg]` (−1: none). The result's bytes are `int32 errno, length` of the attribute (ENODATA: it has
+   * none) and of each file, and then all that was read. The operation's errno is that of opening the directory.
+   */
+  Inspect = 7,
   /**
    * Lists the threads of a process: root is /proc, `path` its pid. Records of TASK_RECORD_BYTES into the result's
    * bytes; `arg` 1 also reads each thread's id in its innermost pid namespace (NSpid of status).

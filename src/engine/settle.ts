@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import { CgroupError, isVmcgError, VmcgError } from '../errors'
 import { type Desired, sandboxPaths } from '../plan/desired'
+import { isForeseen } from '../plan/foresight'
 import type { Observed } from '../plan/observed'
 import { knobValue } from '../plan/observed'
 import type { Operation, Plan, Stage, WriteKnob } from '../plan/operations'
 import { isEmptyPlan, operationsOf } from '../plan/operations'
-import { planSandbox } from '../plan/plan-sandbox'
+import { type PlanAhead, planAhead } from '../plan/plan-sandbox'
 import type { OperationOutcome, StageExecutor } from './execute'
 import { explain } from './explain'
 import type { SubmitOptions } from './lane'
@@ -51,9 +52,11 @@ export async function settle(
 ): Promise<Report> {
   const first = await look()
   const ledger = new Ledger(sandboxPaths(first.desired).vcpu)
-  const planned = (seen: Look) => {
+  const planned = (seen: Look, before?: PlannedLook): PlannedLook => {
     ledger.addLook(seen.missing)
-    return { ...seen, plan: planSandbox(seen.desired, seen.observed) }
+    return before !== undefined && isForeseen({ ...before, observed: before.expected }, seen)
+      ? { ...seen, plan: Object.freeze({ ...before.plan, stages: NO_STAGES }), expected: seen.observed }
+      : { ...seen, ...planAhead(seen.desired, seen.observed) }
   }
   let now = planned(first)
   refuseStale(options.plan, now.plan)
@@ -71,7 +74,8 @@ export async function settle(
       identify: options.identify,
       onPutBack: (done: readonly OperationOutcome[]) => ledger.addPutBack(done),
     }
-    now = planned(await lookAfter({ ...before, outcomes }, look, execute, putBack).catch(tell))
+    const seen = await lookAfter({ ...before, outcomes }, look, execute, putBack).catch(tell)
+    now = planned(seen, before)
     if (failed !== undefined) {
       // Somebody else may have written in between: worth one more try, unless a fresh look gives the same stage again.
       const isSame = isDeepStrictEqual(stageNamed(now.plan, failed.stage.name), failed.stage)
@@ -88,13 +92,17 @@ export async function settle(
   return ledger.report(now.plan)
 }
 
+type PlannedLook = Look & PlanAhead
+
+const NO_STAGES: readonly Stage[] = Object.freeze([])
+
 interface Failure {
   readonly stage: Stage
   readonly outcome: OperationOutcome
 }
 
 async function runStages(
-  { plan, observed }: Look & { readonly plan: Plan },
+  { plan, observed }: PlannedLook,
   execute: StageExecutor,
   ledger: Ledger,
   options: SettleOptions,

@@ -1,9 +1,10 @@
-import { Batch, type OpResult, resultTasks, resultText } from '../engine/batch'
+import { Batch, type Inspected, type OpResult, resultInspected, resultTasks } from '../engine/batch'
 import { type Roots, type SubmitOptions, submit } from '../engine/lane'
 import { OpCode } from '../engine/native'
 import { CgroupError, errnoName, errnoText } from '../errors'
 import { threadsFile } from '../model/unified'
 import { CONTROLLERS, SUBTREE_CONTROL, TYPE, USUAL_KNOBS_V2 } from '../plan/after-v2'
+import { isReadAbove } from '../plan/needed-controllers'
 import type {
   KnobState,
   Observed,
@@ -31,6 +32,11 @@ export interface ObserveRequest {
   readonly pids: readonly number[]
   /** Whether the device programs of v2 cgroups are wanted. @default false */
   readonly devicePrograms?: boolean | undefined
+  /**
+   * Whether all of our own cgroups are expected to be there. What new ones would have is not asked for then. Where one is
+   * missing nevertheless, all is asked for once more. @default no
+   */
+  readonly isMade?: ((hierarchy: string) => boolean) | undefined
 }
 
 const ENOENT = 2
@@ -55,12 +61,33 @@ const USUAL_KNOBS: Readonly<Record<1 | 2, Readonly<Record<string, readonly strin
 const STRUCTURE = [TYPE, SUBTREE_CONTROL, CONTROLLERS]
 
 /**
- * Looks at all of it in one batch. Lists of threads are opened afresh: a descriptor that is kept open shows an old list for
+ * Looks at all of it in one batch, and at most once more. Lists of threads are opened afresh: a descriptor that is kept open shows an old list for
  * seconds. A cgroup or process that is not there is simply not in the result.
  *
  * @throws the kernel's error where something is there and cannot be looked at.
  */
 export async function observe(
+  roots: Roots,
+  request: ObserveRequest,
+  options: SubmitOptions,
+): Promise<Observed> {
+  const observed = await observeOnce(roots, request, options)
+  if (request.isMade === undefined || request.hierarchies.every(isAsExpected(request, observed))) {
+    return observed
+  }
+  return observeOnce(roots, { ...request, isMade: undefined }, options)
+}
+
+/** Nothing that was expected to be there is missing. */
+function isAsExpected({ own, isMade }: ObserveRequest, observed: Observed) {
+  return (hierarchy: Hierarchy): boolean => {
+    if (isMade?.(hierarchy.id) !== true) return true
+    const cgroups = observed.hierarchies.find(({ id }) => id === hierarchy.id)?.cgroups ?? {}
+    return own(hierarchy).every((path) => path in cgroups)
+  }
+}
+
+async function observeOnce(
   roots: Roots,
   request: ObserveRequest,
   options: SubmitOptions,
@@ -92,39 +119,38 @@ function askHierarchy(batch: Batch, roots: Roots, hierarchy: Hierarchy, request:
   ])
   const core = request.knobs.filter((knob) => knob.startsWith('cgroup.'))
   const knobs = [...new Set([...(hierarchy.version === 2 ? [...STRUCTURE, ...core] : []), ...ofControllers])]
+  const above = request.isMade?.(hierarchy.id) === true ? knobs.filter(isReadAbove) : knobs
   const own = request.own(hierarchy)
-  const surroundings = request.surroundings(hierarchy.id)
-  const paths = [...new Set([...surroundings, ...own])]
-  const cgroups = paths.map((path) => {
+  const paths = [...new Set([...request.surroundings(hierarchy.id), ...own])]
+  const question = {
+    hierarchy,
+    root,
+    tagAttribute: request.tagAttribute,
+    hasPrograms: request.devicePrograms === true && hierarchy.version === 2,
+  }
+  const readers = paths.map((path) => {
     const isOwn = own.includes(path)
-    return [
-      path,
-      askCgroup(batch, root, {
-        hierarchy,
-        path,
-        knobs,
-        isOwn,
-        tagAttribute: request.tagAttribute,
-        hasPrograms: request.devicePrograms === true && hierarchy.version === 2,
-      }),
-    ] as const
+    return askCgroup(batch, { ...question, path, isOwn, knobs: isOwn ? knobs : above })
   })
-  return (at: ResultAt): ObservedHierarchy => ({
-    id: hierarchy.id,
-    version: hierarchy.version,
-    controllers: hierarchy.controllers,
-    mountPoint: hierarchy.mountPoint,
-    cgroups: Object.fromEntries(
-      cgroups.flatMap(([path, read]) => {
-        const cgroup = read(at)
-        return cgroup === undefined ? [] : [[path, cgroup]]
-      }),
-    ),
-  })
+  return (at: ResultAt): ObservedHierarchy => {
+    const cgroups: Record<string, ObservedCgroup> = {}
+    for (const [index, read] of readers.entries()) {
+      const cgroup = read(at)
+      if (cgroup !== undefined) cgroups[paths[index] ?? ''] = cgroup
+    }
+    return {
+      id: hierarchy.id,
+      version: hierarchy.version,
+      controllers: hierarchy.controllers,
+      mountPoint: hierarchy.mountPoint,
+      cgroups,
+    }
+  }
 }
 
 interface CgroupQuestion {
   readonly hierarchy: Hierarchy
+  readonly root: number
   readonly path: string
   readonly knobs: readonly string[]
   readonly isOwn: boolean
@@ -132,36 +158,36 @@ interface CgroupQuestion {
   readonly hasPrograms: boolean
 }
 
-function askCgroup(batch: Batch, root: number, question: CgroupQuestion) {
-  const { hierarchy, path, knobs, isOwn, tagAttribute, hasPrograms } = question
-  const directory = `${hierarchy.mountPoint}${path}`
-  const below = (file: string) => (path === '/' ? file : `${path.slice(1)}/${file}`)
-  const ask = (code: OpCode, file: string, arg?: string): number => {
-    batch.nextGroup()
-    batch.add(code, root, file, arg === undefined ? {} : { arg })
-    return batch.length - 1
-  }
-  const owner = ask(OpCode.GetXattr, path === '/' ? '.' : path.slice(1), tagAttribute)
-  const knobIndices = knobs.map((knob) => [knob, ask(OpCode.Read, below(knob))] as const)
-  const tasks = isOwn ? ask(OpCode.Read, below(threadsFile(hierarchy.id))) : undefined
-  const procs = hierarchy.version === 2 ? ask(OpCode.Read, below('cgroup.procs')) : undefined
-  const programs = hasPrograms ? askPrograms(batch, root, path === '/' ? '.' : path.slice(1)) : undefined
+/** One operation for all files of a cgroup: the knobs, then those that list its threads and its processes. */
+function askCgroup(batch: Batch, question: CgroupQuestion) {
+  const { hierarchy, root, path, knobs, isOwn, tagAttribute, hasPrograms } = question
+  const directory = path === '/' ? '.' : path.slice(1)
+  const lists = [...(isOwn ? [threadsFile(hierarchy.id)] : []), ...(hierarchy.version === 2 ? [PROCS] : [])]
+  const files = [...knobs, ...lists]
+  batch.nextGroup()
+  batch.add(OpCode.Inspect, root, directory, { value: files.join('/'), arg: tagAttribute })
+  const index = batch.length - 1
+  const programs = hasPrograms ? askPrograms(batch, root, directory) : undefined
   return (at: ResultAt): ObservedCgroup | undefined => {
-    const { errno } = at(owner)
-    if (errno === ENOENT) return undefined
-    if (errno !== 0 && errno !== ENODATA && errno !== EOPNOTSUPP) throw unreadable(directory, errno)
-    const tids = tasks === undefined ? [] : idList(at(tasks), `${directory}/${threadsFile(hierarchy.id)}`)
+    const name = `${hierarchy.mountPoint}${path}`
+    const result = at(index)
+    if (isGone(result.errno)) return undefined
+    if (result.errno !== 0) throw unreadable(name, result.errno)
+    const [tag = NOT_ASKED, ...answers] = resultInspected(result, files.length)
+    if (tag.errno !== 0 && tag.errno !== ENODATA && tag.errno !== EOPNOTSUPP) throw unreadable(name, tag.errno)
+    const listed = (file: string) => idList(answers[files.lastIndexOf(file)] ?? NOT_ASKED, `${name}/${file}`)
+    const tids = isOwn ? listed(threadsFile(hierarchy.id)) : []
     if (tids === undefined) return undefined
-    const pids =
-      procs === undefined || at(procs).errno === EOPNOTSUPP
-        ? undefined
-        : idList(at(procs), `${directory}/cgroup.procs`)
-    const devicePrograms = programs === undefined ? undefined : programsFrom(at(programs), directory)
+    const hasProcesses = answers[files.lastIndexOf(PROCS)]?.errno !== EOPNOTSUPP
+    const pids = hasProcesses ? listed(PROCS) : undefined
+    const devicePrograms = programs === undefined ? undefined : programsFrom(at(programs), name)
+    const states: Record<string, KnobState> = {}
+    for (const [place, knob] of knobs.entries()) {
+      states[knob] = knobState(answers[place] ?? NOT_ASKED, `${name}/${knob}`)
+    }
     return {
-      owner: errno === 0 ? resultText(at(owner)) : null,
-      knobs: Object.fromEntries(
-        knobIndices.map(([knob, index]) => [knob, knobState(at(index), `${directory}/${knob}`)]),
-      ),
+      owner: tag.errno === 0 ? tag.text : null,
+      knobs: states,
       tids,
       ...(pids !== undefined && { pids }),
       ...(devicePrograms && { devicePrograms }),
@@ -169,24 +195,27 @@ function askCgroup(batch: Batch, root: number, question: CgroupQuestion) {
   }
 }
 
+const PROCS = 'cgroup.procs'
+const NOT_ASKED: Inspected = { errno: ENOENT, text: '' }
+
 /** ENODEV: the cgroup was removed between the open and the read. */
 function isGone(errno: number): boolean {
   return errno === ENOENT || errno === ENODEV
 }
 
-function knobState(result: OpResult, path: string): KnobState {
-  const { errno } = result
-  if (errno === 0) return { kind: 'value', value: resultText(result).trimEnd() }
+function knobState({ errno, text }: Inspected, path: string): KnobState {
+  if (errno === 0) return { kind: 'value', value: text.trimEnd() }
   if (isGone(errno)) return { kind: 'absent' }
   if (errno === EACCES || errno === EINVAL) return { kind: 'write-only' }
   throw unreadable(path, errno)
 }
 
-function idList(result: OpResult, path: string): readonly number[] | undefined {
-  if (isGone(result.errno)) return undefined
-  if (result.errno !== 0) throw unreadable(path, result.errno)
-  const text = resultText(result).trimEnd()
-  return text === '' ? [] : text.split('\n').map(Number)
+function idList({ errno, text }: Inspected, path: string): readonly number[] | undefined {
+  if (isGone(errno)) return undefined
+  if (errno !== 0) throw unreadable(path, errno)
+  const lines = text.trimEnd()
+  // Only v1 sorts them.
+  return lines === '' ? [] : lines.split('\n').map(Number).sort((a, b) => a - b)
 }
 
 function askProcess(batch: Batch, roots: Roots, pid: number) {

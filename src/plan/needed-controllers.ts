@@ -79,6 +79,21 @@ const EFFECTIVE: ReadonlyMap<string, string> = new Map([
   ['cpuset.mems', 'cpuset.mems.effective'],
 ])
 
+/** What the rules read of the cgroups above ours, once ours are there: what these may have at most. */
+const READ_ABOVE: readonly string[] = [
+  'cpu.cfs_quota_us',
+  'cpu.cfs_period_us',
+  'cpuset.cpus',
+  'cpuset.mems',
+  'devices.list',
+  ...EFFECTIVE.values(),
+]
+
+/** False for knobs that tell no more than what a new cgroup below will have. */
+export function isReadAbove(knob: string): boolean {
+  return controllerOf(knob) === CORE || READ_ABOVE.includes(knob)
+}
+
 /** The weight of the leaf follows the vCPU threads, whatever is asked for. */
 const LEAF_WEIGHT: readonly string[] = ['cpu.weight', 'cpu.idle']
 

@@ -13,6 +13,12 @@ import { planPlacement } from './placement'
 import { PlanBuilder } from './plan-builder'
 import { versionsIn } from './versions'
 
+/** A plan, and what a look finds once it has been carried out and nobody else has done anything. */
+export interface PlanAhead {
+  readonly plan: Plan
+  readonly expected: Observed
+}
+
 /**
  * The operations that turn what was observed into what is desired, in stages: directories, limits, placement. Pure.
  * The plan of a sandbox that already is as desired has no stages.
@@ -24,6 +30,11 @@ import { versionsIn } from './versions'
  *   `resourceWrites` and the device rules say.
  */
 export function planSandbox(desired: Desired, observed: Observed): Plan {
+  return planAhead(desired, observed).plan
+}
+
+/** As {@link planSandbox}. */
+export function planAhead(desired: Desired, observed: Observed): PlanAhead {
   const builder = new PlanBuilder(observed)
   const isOnV2 = observed.hierarchies.some(({ version }) => version === 2)
   const needed = isOnV2 ? handedDownControllers(desired, versionsIn(observed.hierarchies)) : []
@@ -43,5 +54,5 @@ export function planSandbox(desired: Desired, observed: Observed): Plan {
   if (builder.hierarchyOf('devices') === undefined) planDevicesV2(builder, desired)
   else planDevicesV1(builder, desired)
   planPlacement(builder, desired)
-  return builder.finish(desired.id)
+  return { plan: builder.finish(desired.id), expected: builder.state }
 }

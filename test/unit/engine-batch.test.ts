@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import { Batch, decodeResult, resultTasks, resultText, type TaskRecord } from '../../src/engine/batch'
+import { Batch, decodeResult, resultInspected, resultTasks, resultText, type TaskRecord } from '../../src/engine/batch'
 import { OP_OPTIONAL, OP_WORDS, OpCode, TASK_RECORD_BYTES } from '../../src/engine/native'
 import { forAll } from '../support/for-all'
 
@@ -49,10 +49,10 @@ describe('a batch', () => {
   it('holds a string that comes again only once', () => {
     const batch = new Batch()
     batch.add(OpCode.SetXattr, 0, 'a', { arg: 'name', value: 'a' })
-    batch.add(OpCode.GetXattr, 0, 'a', { arg: 'name' })
+    batch.add(OpCode.Inspect, 0, 'a', { arg: 'name', value: 'a' })
     const { ops, strings } = batch.pack()
     expect(strings).toBe('a\0name')
-    expect([...ops]).toEqual([OpCode.SetXattr, 0, 0, 0, 1, 0, 0, 0, OpCode.GetXattr, 0, 0, -1, 1, 0, 0, 0])
+    expect([...ops]).toEqual([OpCode.SetXattr, 0, 0, 0, 1, 0, 0, 0, OpCode.Inspect, 0, 0, 0, 1, 0, 0, 0])
   })
 
   it('numbers groups, and marks what may fail', () => {
@@ -78,7 +78,7 @@ describe('a batch', () => {
   it.each([
     ['path', () => new Batch().add(OpCode.Read, 0, 'a\0b')],
     ['value', () => new Batch().add(OpCode.Write, 0, 'a', { value: '\0' })],
-    ['attribute', () => new Batch().add(OpCode.GetXattr, 0, 'a', { arg: 'x\0' })],
+    ['attribute', () => new Batch().add(OpCode.SetXattr, 0, 'a', { arg: 'x\0' })],
   ])('refuses a NUL in a %s, which would shift all strings behind it', (_, add) => {
     expect(add).toThrow(expect.objectContaining({ code: 'ERR_VMCG_INVALID_ARGUMENT' }))
   })
@@ -122,6 +122,16 @@ describe('a result', () => {
   it('is read as UTF-8 text', () => {
     expect(resultText(resultOf([...Buffer.from('100000\n')]))).toBe('100000\n')
     expect(resultText(resultOf([]))).toBe('')
+  })
+
+  it('holds what was inspected, each answer with its text', () => {
+    const words = Buffer.from(Int32Array.from([0, 5, 2, 0, 0, 3]).buffer)
+    const bytes = [...words, ...Buffer.from('nonce0-7')]
+    expect(resultInspected(resultOf(bytes), 2)).toEqual([
+      { errno: 0, text: 'nonce' },
+      { errno: 2, text: '' },
+      { errno: 0, text: '0-7' },
+    ])
   })
 
   it('holds thread records, with names up to 16 bytes', () => {

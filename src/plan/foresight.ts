@@ -1,0 +1,100 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Desired } from './desired'
+import type { KnobState, Observed, ObservedCgroup, ObservedHierarchy, ObservedProcess } from './observed'
+
+/** What is wanted, and what a look finds. */
+export interface Seen {
+  readonly desired: Desired
+  readonly observed: Observed
+}
+
+/**
+ * Whether a look finds just what was expected of it, and the same is wanted as before: then there is nothing to plan,
+ * since `plan(desired, after*(observed, plan))` is empty. That takes far less than planning does. False says nothing:
+ * planning tells.
+ *
+ * A look may know less of the cgroups than what was expected of them. What is remembered of written knobs grows as
+ * they are written, and counts as the same.
+ */
+export function isForeseen(expected: Seen, seen: Seen): boolean {
+  return (
+    wants(expected.desired, seen.desired) && isSameState(expected.observed, seen.observed)
+  )
+}
+
+function wants(before: Desired, now: Desired): boolean {
+  return (
+    before.vmm === now.vmm &&
+    isSameList(before.vcpus, now.vcpus) &&
+    isSameList(before.helpers, now.helpers) &&
+    isSameList(before.threads, now.threads) &&
+    OTHERS.every((field) => before[field] === now[field] || isDeepStrictEqual(before[field], now[field]))
+  )
+}
+
+const OTHERS = [
+  'id',
+  'parent',
+  'scope',
+  'owner',
+  'hasLeaf',
+  'takenOver',
+  'resources',
+  'leftOut',
+  'devices',
+  'program',
+  'unsupported',
+] as const satisfies readonly (keyof Desired)[]
+
+function isSameState(expected: Observed, seen: Observed): boolean {
+  return (
+    expected.hierarchies.length === seen.hierarchies.length &&
+    expected.hierarchies.every((one, index) => isSameHierarchy(one, seen.hierarchies[index])) &&
+    expected.processes.length === seen.processes.length &&
+    expected.processes.every((one, index) => isSameProcess(one, seen.processes[index])) &&
+    isDeepStrictEqual(expected.lackedForPrograms, seen.lackedForPrograms)
+  )
+}
+
+function isSameHierarchy(expected: ObservedHierarchy, seen: ObservedHierarchy | undefined): boolean {
+  if (seen === undefined || expected.id !== seen.id) return false
+  const paths = Object.keys(seen.cgroups)
+  return (
+    paths.length === Object.keys(expected.cgroups).length &&
+    paths.every((path) => isSameCgroup(expected.cgroups[path], seen.cgroups[path]))
+  )
+}
+
+function isSameCgroup(expected: ObservedCgroup | undefined, seen: ObservedCgroup | undefined): boolean {
+  if (expected === undefined || seen === undefined) return false
+  return (
+    expected.owner === seen.owner &&
+    isSameList(expected.tids, seen.tids) &&
+    (expected.pids === seen.pids || isDeepStrictEqual(expected.pids, seen.pids)) &&
+    isDeepStrictEqual(expected.devicePrograms, seen.devicePrograms) &&
+    Object.entries(seen.knobs).every(([knob, state]) => isSameKnob(expected.knobs[knob], state))
+  )
+}
+
+function isSameKnob(expected: KnobState | undefined, seen: KnobState): boolean {
+  if (expected === undefined) return seen.kind === 'absent'
+  if (expected.kind !== seen.kind) return false
+  return seen.kind !== 'value' || (expected.kind === 'value' && expected.value === seen.value)
+}
+
+function isSameProcess(expected: ObservedProcess, seen: ObservedProcess | undefined): boolean {
+  return (
+    seen !== undefined &&
+    expected.pid === seen.pid &&
+    expected.startTime === seen.startTime &&
+    expected.threads.length === seen.threads.length &&
+    expected.threads.every(({ tid, startTime }, index) => {
+      const thread = seen.threads[index]
+      return thread?.tid === tid && thread.startTime === startTime
+    })
+  )
+}
+
+function isSameList(expected: readonly number[], seen: readonly number[]): boolean {
+  return expected.length === seen.length && expected.every((number, index) => number === seen[index])
+}
