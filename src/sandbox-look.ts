@@ -4,12 +4,13 @@ import type { Look } from './engine/settle'
 import { turns } from './engine/turns'
 import { VmcgError } from './errors'
 import type { Host } from './host/detect'
+import type { Hierarchy } from './host/hierarchies'
 import { hugePageSizes } from './host/huge-pages'
-import { observe } from './host/observe'
+import { type ObserveRequest, observe } from './host/observe'
 import { isSameThread } from './host/process'
 import { managerHierarchies, sandboxHierarchies } from './host/sandbox-hierarchies'
 import { askThreads } from './hypervisor/ask-threads'
-import type { Hypervisor } from './hypervisor/hypervisor'
+import type { Hypervisor, HypervisorThreads } from './hypervisor/hypervisor'
 import type { LinuxResources } from './model/generated/oci'
 import { type Desired, isInScope, sandboxPaths } from './plan/desired'
 import { neededKnobs } from './plan/needed-controllers'
@@ -26,6 +27,11 @@ import {
 } from './plan/teardown'
 import { versionsIn } from './plan/versions'
 import type { ProcessState, SandboxState } from './state/state-file'
+
+export interface LookOptions extends SubmitOptions {
+  /** Only to find out whether all is as expected: the ids of threads will do. @default false */
+  readonly isBrief?: boolean | undefined
+}
 
 export interface SandboxLook extends Look {
   /** iothread id → host tid, as the hypervisor reports them. */
@@ -52,38 +58,67 @@ export interface Wanted {
  * @throws `ERR_VMCG_VM_GONE` when the VMM that is attached has ended; what the hypervisor and the kernel throw.
  */
 export async function lookAtSandbox(
-  { host, roots, state }: LookContext,
-  { resources: asked, devices, unsupported }: Wanted,
+  context: LookContext,
+  wanted: Wanted,
   hypervisor: Hypervisor | undefined,
-  options: SubmitOptions,
+  options: LookOptions,
 ): Promise<SandboxLook> {
-  const versionOf = versionsIn(host.hierarchies)
-  const means = { versionOf, withheld: host.withheld ?? [], hugePageSizes: hugePageSizes() }
-  const { resources, leftOut } = served(asked, unsupported, means)
+  const question = questionOf(context, wanted, hypervisor, options.isBrief)
   const threads = hypervisor && (await askThreads(hypervisor, options))
   // Many monitors may have answered in the same turn.
   if (threads !== undefined) await turns.next()
-  const paths = sandboxPaths(state)
+  const observed = await observe(context.roots, question.request, options)
+  return lookFrom(context.state, question, threads, observed)
+}
+
+interface Question {
+  readonly request: ObserveRequest
+  readonly resources: Desired['resources']
+  readonly leftOut: readonly string[]
+  readonly devices: Desired['devices']
+  readonly unsupported: Desired['unsupported']
+  readonly vmm: ProcessState | undefined
+  readonly helpers: readonly ProcessState[]
+}
+
+/** @throws as {@link attachedVmm}; for what the host has nothing for. */
+function questionOf(
+  { host, state }: LookContext,
+  { resources: asked, devices, unsupported }: Wanted,
+  hypervisor: Hypervisor | undefined,
+  isBrief: boolean | undefined,
+): Question {
+  const versionOf = versionsIn(host.hierarchies)
+  const means = { versionOf, withheld: host.withheld ?? [], hugePageSizes: () => hugePageSizes() }
+  const { resources, leftOut } = served(asked, unsupported, means)
   const vmm = hypervisor && attachedVmm(state, hypervisor)
   const helpers = state.processes.filter(({ role }) => role === 'helper')
   const { managed, program } = state
   const wanted = { resources, managed, devices, program }
-  const observed = await observe(
-    roots,
-    {
-      hierarchies: state.hasLeaf
-        ? sandboxHierarchies(host, wanted)
-        : managerHierarchies(host, wanted, state.takenOver),
-      surroundings: () => pathChain(paths.parent),
-      own: (hierarchy) => ownPaths(state, hierarchy),
-      knobs: neededKnobs(wanted, versionOf),
-      tagAttribute: state.tagAttribute,
-      devicePrograms: host.controller('devices') === undefined && (devices !== null || program !== null),
-      isMade: (hierarchy) => state.claimed.includes(hierarchy),
-      pids: [...(vmm === undefined ? [] : [vmm]), ...helpers].map(({ pid }) => pid),
-    },
-    options,
-  )
+  const { parent } = sandboxPaths(state)
+  const request = {
+    hierarchies: state.hasLeaf
+      ? sandboxHierarchies(host, wanted)
+      : managerHierarchies(host, wanted, state.takenOver),
+    surroundings: () => pathChain(parent),
+    own: (hierarchy: Hierarchy) => ownPaths(state, hierarchy),
+    knobs: neededKnobs(wanted, versionOf),
+    tagAttribute: state.tagAttribute,
+    devicePrograms: host.controller('devices') === undefined && (devices !== null || program !== null),
+    isMade: (hierarchy: string) => state.claimed.includes(hierarchy),
+    isBrief,
+    pids: [...(vmm === undefined ? [] : [vmm]), ...helpers].map(({ pid }) => pid),
+  }
+  return { request, resources, leftOut, devices, unsupported, vmm, helpers }
+}
+
+/** @throws `ERR_VMCG_VM_GONE` */
+function lookFrom(
+  state: SandboxState,
+  { resources, leftOut, devices, unsupported, vmm, helpers }: Question,
+  threads: HypervisorThreads | undefined,
+  observed: Observed,
+): SandboxLook {
   const vmmThreads = vmm && find(observed, vmm)?.threads
   if (vmm !== undefined && vmmThreads === undefined) throw vmGone(state.id, vmm.pid)
   const alive = new Set(vmmThreads?.map(({ tid }) => tid))
@@ -105,8 +140,8 @@ export async function lookAtSandbox(
       hasLeaf: state.hasLeaf,
       claimed: state.claimed,
       takenOver: state.takenOver,
-      managed,
-      program,
+      managed: state.managed,
+      program: state.program,
       ownPid: process.pid,
       vmm: vmm?.pid ?? null,
       helpers: helpers.filter((helper) => find(observed, helper) !== undefined).map(({ pid }) => pid),

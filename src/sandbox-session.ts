@@ -208,7 +208,7 @@ export class SandboxSession {
       await this.save({ program: rememberedAfter(this.state.program, outcomes) })
       return outcomes
     }
-    const look = () => lookAtSandbox(this, wanted, hypervisor, options)
+    const look = (isBrief?: boolean) => lookAtSandbox(this, wanted, hypervisor, { ...options, isBrief })
     const identify = identifyIn(this.#host.hierarchies)
     const report = await settle(look, claimThenExecute, { ...options, identify }).catch(async (error) => {
       // What is thrown already says more than that these cannot be done either; whoever acts next tries again.

@@ -156,7 +156,9 @@ class BatchRun {
       case OpCode::kInspect:
         return Inspect(root, path, InspectionOf(operation), result_.bytes);
       case OpCode::kListTasks:
-        return ListTasks(root, path, operation.arg == 1, result_.bytes);
+        return ListTasks(root, path,
+                         operation.arg == 1 ? TaskDetail::kOfLeader : TaskDetail::kOfAll,
+                         result_.bytes);
       case OpCode::kListDirs:
         return ListDirs(root, path, result_.bytes);
       case OpCode::kSetDeviceProgram:

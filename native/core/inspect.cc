@@ -24,8 +24,10 @@ constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
 /** Writes answers into the room that was left for them. */
 class Answers {
  public:
-  Answers(std::string& bytes, std::size_t count) : bytes_(bytes), at_(bytes.size()) {
-    bytes_.resize(at_ + count * sizeof(Answer));
+  Answers(std::string& bytes, std::int32_t count) : bytes_(bytes) {
+    bytes_.append(reinterpret_cast<const char*>(&count), sizeof count);
+    at_ = bytes_.size();
+    bytes_.resize(at_ + static_cast<std::size_t>(count) * sizeof(Answer));
   }
 
   template <typename Read>
@@ -41,12 +43,12 @@ class Answers {
 
  private:
   std::string& bytes_;
-  std::size_t at_;
+  std::size_t at_ = 0;
 };
 
-std::size_t CountNames(std::string_view names) {
+std::int32_t CountNames(std::string_view names) {
   if (names.empty()) return 0;
-  return 1 + static_cast<std::size_t>(std::ranges::count(names, '/'));
+  return static_cast<std::int32_t>(1 + std::ranges::count(names, '/'));
 }
 
 }  // namespace
@@ -57,14 +59,14 @@ Result<Done> Inspect(const Root& root, const std::string& path, const Inspection
   Result<Fd> directory = root.OpenBeneath(path, O_RDONLY | O_DIRECTORY);
   if (!directory.ok()) return directory.error();
   const std::size_t before = bytes.size();
-  const std::size_t count = CountNames(wanted.files);
+  const std::int32_t count = CountNames(wanted.files);
   Answers answers(bytes, 1 + count);
   answers.Add([&]() -> Result<Done> {
     if (wanted.attribute.empty()) return SysError{ENODATA, "fgetxattr"};
     return GetXattr(*directory, std::string(wanted.attribute), bytes);
   });
   std::string_view rest = wanted.files;
-  for (std::size_t i = 0; i < count; ++i) {
+  for (std::int32_t i = 0; i < count; ++i) {
     const std::string name(rest.substr(0, rest.find('/')));
     rest.remove_prefix(std::min(rest.size(), name.size() + 1));
     answers.Add([&]() -> Result<Done> {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <vector>
 
 #include "directory.h"
@@ -45,18 +46,20 @@ Result<Done> ReadTaskFile(const Fd& tasks, const std::string& path, std::string&
   return ReadToEnd(file, text);
 }
 
-Result<TaskRecord> ReadTask(const Fd& tasks, const std::string& tid, bool with_ns_tid,
-                            std::string& text) {
+Result<TaskRecord> ReadTask(const Fd& tasks, const std::string& tid, std::string& text) {
   const Result<Done> read_stat = ReadTaskFile(tasks, tid + "/stat", text);
   if (!read_stat.ok()) return read_stat.error();
   std::optional<TaskRecord> task = ParseTaskStat(text);
   if (!task) return SysError{EPROTO, "read"};
-  if (with_ns_tid) {
-    const Result<Done> read_status = ReadTaskFile(tasks, tid + "/status", text);
-    if (!read_status.ok()) return read_status.error();
-    task->ns_tid = ParseInnermostPid(text);
-  }
   return *task;
+}
+
+/** Of what is listed only by its id. */
+Result<TaskRecord> NameTask(const std::string& tid) {
+  TaskRecord task = {};
+  if (!ParseNumber(tid, task.tid)) return SysError{EPROTO, "getdents64"};
+  task.start_time = std::numeric_limits<double>::quiet_NaN();
+  return task;
 }
 
 }  // namespace
@@ -87,22 +90,7 @@ std::optional<TaskRecord> ParseTaskStat(std::string_view stat) {
   return task;
 }
 
-std::int32_t ParseInnermostPid(std::string_view status) {
-  // No comm can forge this line: the kernel escapes newlines in the Name line above it.
-  constexpr std::string_view kKey = "\nNSpid:";
-  const std::size_t key = status.find(kKey);
-  if (key == std::string_view::npos) return 0;
-  std::string_view columns = status.substr(key + kKey.size());
-  columns = columns.substr(0, columns.find('\n'));
-  std::int32_t innermost = 0;
-  while (!columns.empty()) {
-    const std::string_view column = TakeField(columns);
-    if (!column.empty() && !ParseNumber(column, innermost)) return 0;
-  }
-  return innermost;
-}
-
-Result<Done> ListTasks(const Root& proc, const std::string& pid, bool with_ns_tid,
+Result<Done> ListTasks(const Root& proc, const std::string& pid, TaskDetail detail,
                        std::string& bytes) {
   Result<Fd> tasks = proc.OpenBeneath(pid + "/task", O_RDONLY | O_DIRECTORY);
   if (!tasks.ok()) return tasks.error();
@@ -114,7 +102,8 @@ Result<Done> ListTasks(const Root& proc, const std::string& pid, bool with_ns_ti
   const std::size_t before = bytes.size();
   std::string text;
   for (const std::string& tid : tids) {
-    const Result<TaskRecord> read = ReadTask(*tasks, tid, with_ns_tid, text);
+    const bool is_read = detail == TaskDetail::kOfAll || tid == pid;
+    const Result<TaskRecord> read = is_read ? ReadTask(*tasks, tid, text) : NameTask(tid);
     if (!read.ok() && IsGone(read.error())) continue;
     if (!read.ok()) {
       bytes.resize(before);

@@ -127,7 +127,7 @@ TEST_F(CgroupV1Test, KeepsATag) {
       .Add(OpCode::kInspect, At("."), "cpu.shares/cpu.max/tasks", "trusted.vmcg");
   const BatchResult result = RunBatch(builder.batch());
   EXPECT_EQ(ErrorsOf(result), (std::vector<std::int32_t>{0, 0}));
-  const std::vector<std::int32_t> answers{0, 5, 0, 5, ENOENT, 0, 0, 0};
+  const std::vector<std::int32_t> answers{4, 0, 5, 0, 5, ENOENT, 0, 0, 0};
   EXPECT_EQ(BytesOf(result, 1), BytesOfWords(answers) + "nonce1024\n");
 }
 

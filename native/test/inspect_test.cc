@@ -15,7 +15,7 @@ TEST(Inspect, AnswersForEachFileInOrder) {
   std::string bytes = "before";
   ASSERT_TRUE(
       Inspect(dir.AsRoot(), "vm", {.attribute = "", .files = "cpu.shares/gone/tasks"}, bytes).ok());
-  EXPECT_EQ(bytes, "before" + BytesOfWords({ENODATA, 0, 0, 5, ENOENT, 0, 0, 0}) + "1024\n");
+  EXPECT_EQ(bytes, "before" + BytesOfWords({4, ENODATA, 0, 0, 5, ENOENT, 0, 0, 0}) + "1024\n");
 }
 
 TEST(Inspect, LooksAtTheRootToo) {
@@ -23,14 +23,14 @@ TEST(Inspect, LooksAtTheRootToo) {
   dir.MakeFile("a", "A");
   std::string bytes;
   ASSERT_TRUE(Inspect(dir.AsRoot(), ".", {.attribute = "", .files = "a"}, bytes).ok());
-  EXPECT_EQ(bytes, BytesOfWords({ENODATA, 0, 0, 1}) + "A");
+  EXPECT_EQ(bytes, BytesOfWords({2, ENODATA, 0, 0, 1}) + "A");
 }
 
 TEST(Inspect, AsksNothingWhereNoFilesAreWanted) {
   const TempDir dir;
   std::string bytes;
   ASSERT_TRUE(Inspect(dir.AsRoot(), ".", {}, bytes).ok());
-  EXPECT_EQ(bytes, BytesOfWords({ENODATA, 0}));
+  EXPECT_EQ(bytes, BytesOfWords({1, ENODATA, 0}));
 }
 
 TEST(Inspect, FailsWhereThereIsNoDirectory) {
@@ -57,7 +57,7 @@ TEST_P(InspectByEveryLookup, StaysInTheDirectory) {
   std::string bytes;
   ASSERT_TRUE(Inspect(*root, "vm", {.attribute = "", .files = "link/../inside"}, bytes).ok());
   const int link_error = GetParam() == Root::Lookup::kOpenat2 ? EXDEV : ELOOP;
-  EXPECT_EQ(bytes, BytesOfWords({ENODATA, 0, link_error, 0, EXDEV, 0, 0, 1}) + "i");
+  EXPECT_EQ(bytes, BytesOfWords({4, ENODATA, 0, link_error, 0, EXDEV, 0, 0, 1}) + "i");
   EXPECT_EQ(ErrorOf(Inspect(*root, "../x", {}, bytes)), EXDEV);
 }
 

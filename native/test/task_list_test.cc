@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <thread>
@@ -36,7 +37,6 @@ TEST(ParseTaskStat, FindsTheFields) {
   EXPECT_STREQ(task->comm, "CPU 0/KVM");
   EXPECT_EQ(task->flags, 4194368U);
   EXPECT_EQ(task->start_time, 987654321.0);
-  EXPECT_EQ(task->ns_tid, 0);
 }
 
 TEST(ParseTaskStat, CutsAtTheLastParenthesis) {
@@ -61,27 +61,15 @@ TEST(ParseTaskStat, RefusesWhatIsNoStat) {
   }
 }
 
-TEST(ParseInnermostPid, TakesTheLastColumn) {
-  EXPECT_EQ(ParseInnermostPid("Name:\tqemu\nNSpid:\t4711\t12\t3\nNSpgid:\t99\n"), 3);
-  EXPECT_EQ(ParseInnermostPid("Name:\tqemu\nNSpid:\t4711\n"), 4711);
-}
-
-TEST(ParseInnermostPid, IsZeroWhereThereIsNone) {
-  EXPECT_EQ(ParseInnermostPid("Name:\tqemu\nPid:\t4711\n"), 0);
-  EXPECT_EQ(ParseInnermostPid("Name:\tNSpid:\t5\n"), 0);
-  EXPECT_EQ(ParseInnermostPid(""), 0);
-}
-
 class FakeProcess {
  public:
-  void AddThread(int tid, const std::string& comm, const std::string& status = "") const {
+  void AddThread(int tid, const std::string& comm) const {
     const std::string at = "100/task/" + std::to_string(tid);
     dir_.MakeFile(at + "/stat", StatText(tid, comm));
-    dir_.MakeFile(at + "/status", status);
   }
 
-  [[nodiscard]] Result<Done> List(bool with_ns_tid, std::string& bytes) const {
-    return ListTasks(dir_.AsRoot(), "100", with_ns_tid, bytes);
+  [[nodiscard]] Result<Done> List(std::string& bytes, TaskDetail detail = TaskDetail::kOfAll) const {
+    return ListTasks(dir_.AsRoot(), "100", detail, bytes);
   }
 
   [[nodiscard]] const TempDir& dir() const { return dir_; }
@@ -95,20 +83,26 @@ TEST(ListTasks, ListsEveryThread) {
   process.AddThread(100, "qemu");
   process.AddThread(101, "CPU 0/KVM");
   std::string bytes;
-  ASSERT_TRUE(process.List(false, bytes).ok());
+  ASSERT_TRUE(process.List(bytes).ok());
   const std::vector<TaskRecord> tasks = Records(bytes);
   ASSERT_EQ(tasks.size(), 2U);
   EXPECT_EQ(tasks[0].tid, 100);
   EXPECT_STREQ(tasks[1].comm, "CPU 0/KVM");
-  EXPECT_EQ(tasks[1].ns_tid, 0);
 }
 
-TEST(ListTasks, ReadsTheInnermostIdWhenAsked) {
+TEST(ListTasks, NamesTheOthersWhenOnlyTheLeaderIsAskedFor) {
   const FakeProcess process;
-  process.AddThread(101, "CPU 0/KVM", "Name:\tCPU 0/KVM\nNSpid:\t101\t7\n");
+  process.AddThread(100, "qemu");
+  process.AddThread(101, "CPU 0/KVM");
   std::string bytes;
-  ASSERT_TRUE(process.List(true, bytes).ok());
-  EXPECT_EQ(Records(bytes).at(0).ns_tid, 7);
+  ASSERT_TRUE(process.List(bytes, TaskDetail::kOfLeader).ok());
+  const std::vector<TaskRecord> tasks = Records(bytes);
+  ASSERT_EQ(tasks.size(), 2U);
+  EXPECT_EQ(tasks[0].start_time, 987654321.0);
+  EXPECT_STREQ(tasks[0].comm, "qemu");
+  EXPECT_EQ(tasks[1].tid, 101);
+  EXPECT_TRUE(std::isnan(tasks[1].start_time));
+  EXPECT_STREQ(tasks[1].comm, "");
 }
 
 TEST(ListTasks, LeavesOutAThreadThatVanishes) {
@@ -118,7 +112,7 @@ TEST(ListTasks, LeavesOutAThreadThatVanishes) {
   // What is left for a moment of a thread that ends between readdir and open.
   std::filesystem::remove(process.dir().At("100/task/101/stat"));
   std::string bytes;
-  ASSERT_TRUE(process.List(false, bytes).ok());
+  ASSERT_TRUE(process.List(bytes).ok());
   ASSERT_EQ(Records(bytes).size(), 1U);
   EXPECT_EQ(Records(bytes).at(0).tid, 100);
 }
@@ -126,10 +120,10 @@ TEST(ListTasks, LeavesOutAThreadThatVanishes) {
 TEST(ListTasks, ReportsAProcessThatIsGone) {
   const FakeProcess process;
   std::string bytes;
-  EXPECT_EQ(ErrorOf(process.List(false, bytes)), ENOENT);
+  EXPECT_EQ(ErrorOf(process.List(bytes)), ENOENT);
   process.AddThread(100, "qemu");
   std::filesystem::remove(process.dir().At("100/task/100/stat"));
-  EXPECT_EQ(ErrorOf(process.List(false, bytes)), ESRCH);
+  EXPECT_EQ(ErrorOf(process.List(bytes)), ESRCH);
   EXPECT_TRUE(bytes.empty());
 }
 
@@ -138,14 +132,13 @@ TEST(ListTasks, SeesThisProcessAsTheKernelDoes) {
   std::string bytes;
   Result<Root> proc = Root::Open("/proc");
   ASSERT_TRUE(proc.ok());
-  ASSERT_TRUE(ListTasks(*proc, std::to_string(getpid()), true, bytes).ok());
+  ASSERT_TRUE(ListTasks(*proc, std::to_string(getpid()), TaskDetail::kOfAll, bytes).ok());
   prctl(PR_SET_NAME, "vmcg-core-tests");
   const std::vector<TaskRecord> tasks = Records(bytes);
   const auto self = std::find_if(tasks.begin(), tasks.end(),
                                  [](const TaskRecord& task) { return task.tid == gettid(); });
   ASSERT_NE(self, tasks.end());
   EXPECT_STREQ(self->comm, "a) S (b");
-  EXPECT_GT(self->ns_tid, 0);
   EXPECT_GT(self->start_time, 0);
 }
 
@@ -158,7 +151,7 @@ TEST(ListTasks, SurvivesThreadsThatComeAndGo) {
   ASSERT_TRUE(proc.ok());
   for (int i = 0; i < 500; ++i) {
     std::string bytes;
-    ASSERT_EQ(ErrorOf(ListTasks(*proc, std::to_string(getpid()), true, bytes)), 0);
+    ASSERT_EQ(ErrorOf(ListTasks(*proc, std::to_string(getpid()), TaskDetail::kOfAll, bytes)), 0);
   }
   is_over = true;
   churn.join();

@@ -66,9 +66,9 @@ export class Batch {
 
   pack(): PackedBatch {
     return {
-      ops: Int32Array.from(this.#words),
+      ops: new Int32Array(this.#words),
       strings: this.#strings.join('\0'),
-      ids: Int32Array.from(this.#ids),
+      ids: new Int32Array(this.#ids),
     }
   }
 
@@ -130,24 +130,33 @@ export function resultText({ bytes }: OpResult): string {
   return asBuffer(bytes).toString('utf8')
 }
 
-/** What one file or attribute of an Inspect result says. */
+/** What an Inspect result says of the attribute, and then of each file, in the order in which they were asked for. */
 export interface Inspected {
   /** 0, or why it was not read. */
-  readonly errno: number
-  readonly text: string
+  readonly errnos: readonly number[]
+  readonly texts: readonly string[]
 }
 
-const INSPECTED_BYTES = 8
+/** Of the words that tell how one of them went, ahead of all texts. */
+const ANSWER_BYTES = 8
 
-/** The attribute, and the `count` files, in the order in which they were asked for. */
-export function resultInspected(result: OpResult, count: number): readonly Inspected[] {
+export function resultInspected(result: OpResult): Inspected {
   const bytes = asBuffer(result.bytes)
-  let from = (1 + count) * INSPECTED_BYTES
-  return Array.from({ length: 1 + count }, (_, index) => {
-    const start = from
-    from += bytes.readInt32LE(index * INSPECTED_BYTES + 4)
-    return { errno: bytes.readInt32LE(index * INSPECTED_BYTES), text: bytes.toString('latin1', start, from) }
-  })
+  // As many as the header: each of them has an errno and a length.
+  const count = bytes.readInt32LE(0)
+  const start = 4 + count * ANSWER_BYTES
+  // Decoded at once: a look has a hundred short texts, and what the kernel writes here is ASCII.
+  const all = bytes.toString('latin1', start)
+  const errnos: number[] = []
+  const texts: string[] = []
+  let from = 0
+  for (let at = 4; at < start; at += ANSWER_BYTES) {
+    const end = from + bytes.readInt32LE(at + 4)
+    errnos.push(bytes.readInt32LE(at))
+    texts.push(all.slice(from, end))
+    from = end
+  }
+  return { errnos, texts }
 }
 
 /** The same bytes: a look reads a hundred short texts, and a Buffer decodes those several times faster than a TextDecoder. */
@@ -159,11 +168,9 @@ function asBuffer(bytes: Uint8Array): Buffer {
 /** One thread of a ListTasks result. */
 export interface TaskRecord {
   readonly tid: number
-  /** Its id in the innermost pid namespace; 0 when that was not asked for. */
-  readonly nsTid: number
   /** PF_* of include/linux/sched.h. */
   readonly flags: number
-  /** Clock ticks since boot. */
+  /** Clock ticks since boot; NaN where nothing but the tid was asked for. */
   readonly startTime: number
   readonly name: string
 }
@@ -172,13 +179,12 @@ export function resultTasks(result: OpResult): readonly TaskRecord[] {
   const bytes = asBuffer(result.bytes)
   return Array.from({ length: Math.floor(bytes.byteLength / TASK_RECORD_BYTES) }, (_, index) => {
     const at = index * TASK_RECORD_BYTES
-    const comm = bytes.subarray(at + 24, at + TASK_RECORD_BYTES)
+    const comm = bytes.subarray(at + 16, at + TASK_RECORD_BYTES)
     const end = comm.indexOf(0)
     return {
       tid: bytes.readInt32LE(at),
-      nsTid: bytes.readInt32LE(at + 4),
-      flags: bytes.readUInt32LE(at + 8),
-      startTime: bytes.readDoubleLE(at + 16),
+      flags: bytes.readUInt32LE(at + 4),
+      startTime: bytes.readDoubleLE(at + 8),
       name: comm.toString('utf8', 0, end < 0 ? comm.length : end),
     }
   })

@@ -1,5 +1,5 @@
 import { CgroupError } from '../errors'
-import type { Plan, Stage, WriteKnob } from '../plan/operations'
+import { type Operation, operationsOf, type Plan, type Stage, type WriteKnob } from '../plan/operations'
 
 /** What to do about a write that the kernel does not come back from in time. */
 export interface Deadline {
@@ -76,12 +76,24 @@ export const DEFAULT_DEADLINE_MS = 30_000
 
 /**
  * What can keep the kernel busy for long: a memory limit below what is used makes it reclaim first (hundreds of
- * milliseconds for some GB of page cache), a change of memory nodes may migrate pages.
+ * milliseconds for some GB of page cache), a change of memory nodes may migrate pages. Not in a cgroup that the plan
+ * itself makes: nobody's memory is there yet.
  */
-export function blockingWrites(stage: Stage): readonly WriteKnob[] {
-  return stage.operations.flatMap((operation) =>
+export function blockingWrites(stage: Stage, plan: Plan): readonly WriteKnob[] {
+  const blocking = stage.operations.flatMap((operation) =>
     operation.kind === 'write-knob' && BLOCKING_KNOBS.includes(operation.knob) ? [operation] : [],
   )
+  if (blocking.length === 0) return blocking
+  const made = new Set(operationsOf(plan).flatMap((one) => (isOwnDirectory(one) ? [placeOf(one)] : [])))
+  return blocking.filter((write) => !made.has(placeOf(write)))
+}
+
+function isOwnDirectory(operation: Operation): boolean {
+  return operation.kind === 'make-directory' && !operation.shared
+}
+
+function placeOf({ hierarchy, path }: Operation): string {
+  return `${hierarchy}:${path}`
 }
 
 const BLOCKING_KNOBS: readonly string[] = [

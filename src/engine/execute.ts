@@ -51,7 +51,7 @@ export function kernelExecutor(roots: Roots, deadline: Deadline): StageExecutor 
       const root = code === OpCode.SetDeviceProgram ? roots.ownId(mountPoint) : roots.id(mountPoint)
       batch.add(code, root, path, fields)
     }
-    const blocking = blockingWrites(stage)
+    const blocking = blockingWrites(stage, plan)
     const results =
       blocking.length === 0
         ? await submit(batch, options)

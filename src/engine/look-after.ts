@@ -10,7 +10,9 @@ export interface Done {
   readonly outcomes: readonly OperationOutcome[]
 }
 
-export interface PutBackOptions {
+export interface PutBackOptions<L> {
+  /** Whether a look shows just what was expected, everybody who was seen before among it. @default never */
+  readonly isForeseen?: ((seen: L) => boolean) | undefined
   /** Tells who has an id after it was written; undefined: nobody is asked. */
   readonly identify: Identify | undefined
   /** Told of the operations that have put strangers back. */
@@ -27,7 +29,7 @@ export async function lookAfter<L extends { readonly observed: Observed }>(
   { plan, observed, outcomes }: Done,
   look: () => Promise<L>,
   execute: StageExecutor,
-  { identify, onPutBack }: PutBackOptions,
+  { identify, isForeseen, onPutBack }: PutBackOptions<L>,
 ): Promise<L> {
   const putBack = async (suspects: readonly OperationOutcome[]): Promise<boolean> => {
     const operations = identify === undefined ? [] : putBackStrangers(suspects, observed, identify)
@@ -42,5 +44,6 @@ export async function lookAfter<L extends { readonly observed: Observed }>(
     await putBack(outcomes)
     throw error
   }
+  if (isForeseen?.(seen) === true) return seen
   return (await putBack(withoutConfirmed(outcomes, observed, seen.observed))) ? look() : seen
 }

@@ -130,13 +130,14 @@ export enum OpCode {
   SetXattr = 6,
   /**
    * Opens the directory `path` once and reads, each opened afresh, its files `value` (names joined by `/`) and its
-   * attribute `strings[arg]` (−1: none). The result's bytes are `int32 errno, length` of the attribute (ENODATA: it has
-   * none) and of each file, and then all that was read. The operation's errno is that of opening the directory.
+   * attribute `strings[arg]` (−1: none). The result's bytes are `int32` how many answers there are, `int32 errno, length` of
+   * the attribute (ENODATA: it has none) and of each file, and then all that was read. The operation's errno is that of
+   * opening the directory.
    */
   Inspect = 7,
   /**
    * Lists the threads of a process: root is /proc, `path` its pid. Records of TASK_RECORD_BYTES into the result's
-   * bytes; `arg` 1 also reads each thread's id in its innermost pid namespace (NSpid of status).
+   * bytes; with `arg` 1 no more than the ids of all but the first, the leader.
    */
   ListTasks = 8,
   /** The names of the directories in `path`, each ended by NUL, into the result's bytes. */
@@ -195,9 +196,9 @@ export const RESULT_HEADER_WORDS = 4
 export const RESULT_OP_WORDS = 4
 
 /**
- * `int32 tid, int32 nsTid (0: not asked for), uint32 flags (PF_*), uint32 reserved, float64 startTime (ticks), char comm[16]`.
+ * `int32 tid, uint32 flags (PF_*), float64 startTime (ticks; NaN: nothing but the tid was asked for), char comm[16]`.
  */
-export const TASK_RECORD_BYTES = 40
+export const TASK_RECORD_BYTES = 32
 
 /**
  * `uint32 id, uint32 attachFlags (BPF_F_*), int32 errno, uint32 reserved, float64 loadTime (microseconds since boot),

@@ -13,8 +13,8 @@ import type { SubmitOptions } from './lane'
 import { Ledger } from './ledger'
 import { lookAfter } from './look-after'
 import type { Report } from './report'
+import { runStages } from './run-stages'
 import type { Identify } from './strangers'
-import { takeBackOperations } from './take-back'
 
 /** One look at the sandbox: what is wanted of it, and what the kernel says. */
 export interface Look {
@@ -23,6 +23,9 @@ export interface Look {
   /** vCPU threads that the hypervisor reports and the kernel does not have. */
   readonly missing: readonly number[]
 }
+
+/** @param isBrief the ids of threads will do. @default false */
+export type SettleLook = (isBrief?: boolean) => Promise<Look>
 
 export interface SettleOptions extends SubmitOptions {
   /** Carry out exactly this plan, or refuse with `ERR_VMCG_PLAN_STALE`. */
@@ -46,16 +49,16 @@ const MAX_WRITES = 2
  *   throws.
  */
 export async function settle(
-  look: () => Promise<Look>,
+  look: SettleLook,
   execute: StageExecutor,
   options: SettleOptions,
 ): Promise<Report> {
   const first = await look()
   const ledger = new Ledger(sandboxPaths(first.desired).vcpu)
-  const planned = (seen: Look, before?: PlannedLook): PlannedLook => {
+  const planned = (seen: Look, foreseenBy?: PlannedLook): PlannedLook => {
     ledger.addLook(seen.missing)
-    return before !== undefined && isForeseen({ ...before, observed: before.expected }, seen)
-      ? { ...seen, plan: Object.freeze({ ...before.plan, stages: NO_STAGES }), expected: seen.observed }
+    return foreseenBy !== undefined
+      ? { ...seen, plan: Object.freeze({ ...foreseenBy.plan, stages: NO_STAGES }), expected: seen.observed }
       : { ...seen, ...planAhead(seen.desired, seen.observed) }
   }
   let now = planned(first)
@@ -69,13 +72,18 @@ export async function settle(
         Object.assign(error, { report: ledger.report(before.plan) })
       throw error
     }
-    const { failed, outcomes } = await runStages(before, execute, ledger, options).catch(tell)
+    ledger.addPlan(before.plan)
+    const { plan, observed } = before
+    const { failed, outcomes } = await runStages(plan, observed, execute, ledger, options).catch(tell)
+    const next = new NextLook(failed === undefined ? before : undefined, look)
     const putBack = {
       identify: options.identify,
+      isForeseen: (seen: Look) => next.isForeseen(seen),
       onPutBack: (done: readonly OperationOutcome[]) => ledger.addPutBack(done),
     }
-    const seen = await lookAfter({ ...before, outcomes }, look, execute, putBack).catch(tell)
-    now = planned(seen, before)
+    const take = () => next.take()
+    const seen = await lookAfter({ plan, observed, outcomes }, take, execute, putBack).catch(tell)
+    now = planned(seen, next.isForeseen(seen) ? before : undefined)
     if (failed !== undefined) {
       // Somebody else may have written in between: worth one more try, unless a fresh look gives the same stage again.
       const isSame = isDeepStrictEqual(stageNamed(now.plan, failed.stage.name), failed.stage)
@@ -94,34 +102,37 @@ export async function settle(
 
 type PlannedLook = Look & PlanAhead
 
-const NO_STAGES: readonly Stage[] = Object.freeze([])
+/**
+ * The look after a plan was carried out: a brief one first, which will do where it finds just what was expected. What it
+ * does not, no plan is made from.
+ */
+class NextLook {
+  readonly #before: PlannedLook | undefined
+  readonly #look: SettleLook
+  #foreseen: Look | undefined
 
-interface Failure {
-  readonly stage: Stage
-  readonly outcome: OperationOutcome
-}
-
-async function runStages(
-  { plan, observed }: PlannedLook,
-  execute: StageExecutor,
-  ledger: Ledger,
-  options: SettleOptions,
-): Promise<{ readonly failed: Failure | undefined; readonly outcomes: readonly OperationOutcome[] }> {
-  ledger.addPlan(plan)
-  const all: OperationOutcome[] = []
-  for (const stage of plan.stages) {
-    const outcomes = await execute(plan, stage, options)
-    ledger.add(outcomes)
-    all.push(...outcomes)
-    const outcome = outcomes.find((one) => ledger.isFatal(one))
-    if (outcome !== undefined) {
-      const operations = takeBackOperations(outcomes, observed)
-      if (operations.length > 0) ledger.add(await execute(plan, { name: stage.name, operations }, {}))
-      return { failed: { stage, outcome }, outcomes: all }
-    }
+  /** @param before undefined: there is nothing to be expected. */
+  constructor(before: PlannedLook | undefined, look: SettleLook) {
+    this.#before = before
+    this.#look = look
   }
-  return { failed: undefined, outcomes: all }
+
+  async take(): Promise<Look> {
+    this.#foreseen = undefined
+    if (this.#before === undefined) return this.#look()
+    const brief = await this.#look(true)
+    const expected = { desired: this.#before.desired, observed: this.#before.expected }
+    if (brief.missing.length > 0 || !isForeseen(expected, brief)) return this.#look()
+    this.#foreseen = brief
+    return brief
+  }
+
+  isForeseen(seen: Look): boolean {
+    return seen === this.#foreseen
+  }
 }
+
+const NO_STAGES: readonly Stage[] = Object.freeze([])
 
 function refuseStale(given: Plan | undefined, current: Plan): void {
   if (given === undefined) return

@@ -32,7 +32,7 @@ export function putBackStrangers(
   return outcomes.flatMap(({ operation, ids }) =>
     ids.flatMap(({ id, errno }): readonly Operation[] => {
       const startTime = startTimes.get(id)
-      if (errno !== 0 || startTime === undefined) return []
+      if (errno !== 0 || startTime === undefined || startTime === null) return []
       const now = identify(id)
       if (now === undefined || now.startTime === startTime) return []
       const { hierarchy } = operation
@@ -62,6 +62,6 @@ export function withoutConfirmed(
 }
 
 /** tid → start time, of every thread that was seen. */
-function startTimesOf({ processes }: Observed): ReadonlyMap<number, number> {
+function startTimesOf({ processes }: Observed): ReadonlyMap<number, number | null> {
   return new Map(processes.flatMap(({ threads }) => threads.map(({ tid, startTime }) => [tid, startTime])))
 }

@@ -1,19 +1,12 @@
-import { Batch, type Inspected, type OpResult, resultInspected, resultTasks } from '../engine/batch'
+import { Batch, type OpResult, resultTasks } from '../engine/batch'
 import { type Roots, type SubmitOptions, submit } from '../engine/lane'
 import { OpCode } from '../engine/native'
-import { CgroupError, errnoName, errnoText } from '../errors'
-import { threadsFile } from '../model/unified'
 import { CONTROLLERS, SUBTREE_CONTROL, TYPE, USUAL_KNOBS_V2 } from '../plan/after-v2'
 import { isReadAbove } from '../plan/needed-controllers'
-import type {
-  KnobState,
-  Observed,
-  ObservedCgroup,
-  ObservedHierarchy,
-  ObservedProcess,
-} from '../plan/observed'
+import type { Observed, ObservedCgroup, ObservedHierarchy, ObservedProcess } from '../plan/observed'
 import type { TagAttribute } from '../plan/operations'
 import { lackedForPrograms } from './capabilities'
+import { CgroupFiles, unreadable } from './cgroup-files'
 import type { Hierarchy } from './hierarchies'
 import { askPrograms, programsFrom } from './observe-programs'
 
@@ -30,6 +23,8 @@ export interface ObserveRequest {
   /** The extended attribute that says whose a directory is. */
   readonly tagAttribute: TagAttribute
   readonly pids: readonly number[]
+  /** Whether the ids of their threads will do. @default false */
+  readonly isBrief?: boolean | undefined
   /** Whether the device programs of v2 cgroups are wanted. @default false */
   readonly devicePrograms?: boolean | undefined
   /**
@@ -41,11 +36,6 @@ export interface ObserveRequest {
 
 const ENOENT = 2
 const ESRCH = 3
-const EACCES = 13
-const EINVAL = 22
-const ENODEV = 19
-const ENODATA = 61
-const EOPNOTSUPP = 95
 const PF_EXITING = 0x4
 
 /** The knobs that rules about a controller read, by version. */
@@ -87,19 +77,14 @@ function isAsExpected({ own, isMade }: ObserveRequest, observed: Observed) {
   }
 }
 
-async function observeOnce(
-  roots: Roots,
-  request: ObserveRequest,
-  options: SubmitOptions,
-): Promise<Observed> {
+async function observeOnce(roots: Roots, request: ObserveRequest, options: SubmitOptions): Promise<Observed> {
   const batch = new Batch()
   const hierarchies = request.hierarchies.map((hierarchy) => askHierarchy(batch, roots, hierarchy, request))
-  const processes = request.pids.map((pid) => askProcess(batch, roots, pid))
+  const processes = request.pids.map((pid) => askProcess(batch, roots, pid, request))
   const results = await submit(batch, options)
   const at = (index: number): OpResult => {
     const result = results[index]
-    if (result === undefined)
-      throw new RangeError(`a batch of ${batch.length} operations has no result ${index}`)
+    if (result === undefined) throw new RangeError(`${results.length} results, and none at ${index}`)
     return result
   }
   return {
@@ -112,115 +97,53 @@ async function observeOnce(
 type ResultAt = (index: number) => OpResult
 
 function askHierarchy(batch: Batch, roots: Roots, hierarchy: Hierarchy, request: ObserveRequest) {
-  const root = roots.id(hierarchy.mountPoint)
-  const ofControllers = hierarchy.controllers.flatMap((controller) => [
-    ...(USUAL_KNOBS[hierarchy.version][controller] ?? []),
-    ...request.knobs.filter((knob) => knob.startsWith(`${controller}.`)),
-  ])
-  const core = request.knobs.filter((knob) => knob.startsWith('cgroup.'))
-  const knobs = [...new Set([...(hierarchy.version === 2 ? [...STRUCTURE, ...core] : []), ...ofControllers])]
-  const above = request.isMade?.(hierarchy.id) === true ? knobs.filter(isReadAbove) : knobs
+  const { id, version, controllers, mountPoint } = hierarchy
+  const root = roots.id(mountPoint)
+  const knobs = knobsFor(hierarchy, request.knobs)
+  const isMade = request.isMade?.(id) === true
+  const filesOfOwn = new CgroupFiles(hierarchy, knobs, true)
+  const filesAbove = new CgroupFiles(hierarchy, isMade ? knobs.filter(isReadAbove) : knobs, false)
+  const hasPrograms = request.devicePrograms === true && version === 2
   const own = request.own(hierarchy)
-  const paths = [...new Set([...request.surroundings(hierarchy.id), ...own])]
-  const question = {
-    hierarchy,
-    root,
-    tagAttribute: request.tagAttribute,
-    hasPrograms: request.devicePrograms === true && hierarchy.version === 2,
-  }
-  const readers = paths.map((path) => {
-    const isOwn = own.includes(path)
-    return askCgroup(batch, { ...question, path, isOwn, knobs: isOwn ? knobs : above })
+  const paths = [...new Set([...request.surroundings(id), ...own])]
+  const asked = paths.map((path) => {
+    const directory = path === '/' ? '.' : path.slice(1)
+    const files = own.includes(path) ? filesOfOwn : filesAbove
+    batch.nextGroup()
+    batch.add(OpCode.Inspect, root, directory, { value: files.joined, arg: request.tagAttribute })
+    const index = batch.length - 1
+    return { path, files, index, programs: hasPrograms ? askPrograms(batch, root, directory) : undefined }
   })
   return (at: ResultAt): ObservedHierarchy => {
     const cgroups: Record<string, ObservedCgroup> = {}
-    for (const [index, read] of readers.entries()) {
-      const cgroup = read(at)
-      if (cgroup !== undefined) cgroups[paths[index] ?? ''] = cgroup
+    for (const { path, files, index, programs } of asked) {
+      const directory = `${mountPoint}${path}`
+      const cgroup = files.read(at(index), directory)
+      if (cgroup === undefined) continue
+      const devicePrograms = programs === undefined ? undefined : programsFrom(at(programs), directory)
+      cgroups[path] = devicePrograms === undefined ? cgroup : { ...cgroup, devicePrograms }
     }
-    return {
-      id: hierarchy.id,
-      version: hierarchy.version,
-      controllers: hierarchy.controllers,
-      mountPoint: hierarchy.mountPoint,
-      cgroups,
-    }
+    return { id, version, controllers, mountPoint, cgroups }
   }
 }
 
-interface CgroupQuestion {
-  readonly hierarchy: Hierarchy
-  readonly root: number
-  readonly path: string
-  readonly knobs: readonly string[]
-  readonly isOwn: boolean
-  readonly tagAttribute: TagAttribute
-  readonly hasPrograms: boolean
-}
-
-/** One operation for all files of a cgroup: the knobs, then those that list its threads and its processes. */
-function askCgroup(batch: Batch, question: CgroupQuestion) {
-  const { hierarchy, root, path, knobs, isOwn, tagAttribute, hasPrograms } = question
-  const directory = path === '/' ? '.' : path.slice(1)
-  const lists = [...(isOwn ? [threadsFile(hierarchy.id)] : []), ...(hierarchy.version === 2 ? [PROCS] : [])]
-  const files = [...knobs, ...lists]
-  batch.nextGroup()
-  batch.add(OpCode.Inspect, root, directory, { value: files.join('/'), arg: tagAttribute })
-  const index = batch.length - 1
-  const programs = hasPrograms ? askPrograms(batch, root, directory) : undefined
-  return (at: ResultAt): ObservedCgroup | undefined => {
-    const name = `${hierarchy.mountPoint}${path}`
-    const result = at(index)
-    if (isGone(result.errno)) return undefined
-    if (result.errno !== 0) throw unreadable(name, result.errno)
-    const [tag = NOT_ASKED, ...answers] = resultInspected(result, files.length)
-    if (tag.errno !== 0 && tag.errno !== ENODATA && tag.errno !== EOPNOTSUPP) throw unreadable(name, tag.errno)
-    const listed = (file: string) => idList(answers[files.lastIndexOf(file)] ?? NOT_ASKED, `${name}/${file}`)
-    const tids = isOwn ? listed(threadsFile(hierarchy.id)) : []
-    if (tids === undefined) return undefined
-    const hasProcesses = answers[files.lastIndexOf(PROCS)]?.errno !== EOPNOTSUPP
-    const pids = hasProcesses ? listed(PROCS) : undefined
-    const devicePrograms = programs === undefined ? undefined : programsFrom(at(programs), name)
-    const states: Record<string, KnobState> = {}
-    for (const [place, knob] of knobs.entries()) {
-      states[knob] = knobState(answers[place] ?? NOT_ASKED, `${name}/${knob}`)
-    }
-    return {
-      owner: tag.errno === 0 ? tag.text : null,
-      knobs: states,
-      tids,
-      ...(pids !== undefined && { pids }),
-      ...(devicePrograms && { devicePrograms }),
-    }
+function knobsFor({ version, controllers }: Hierarchy, asked: readonly string[]): readonly string[] {
+  const knobs = new Set(version === 2 ? [...STRUCTURE, ...asked.filter(isCore)] : [])
+  for (const controller of controllers) {
+    for (const knob of USUAL_KNOBS[version][controller] ?? []) knobs.add(knob)
+    const prefix = `${controller}.`
+    for (const knob of asked) if (knob.startsWith(prefix)) knobs.add(knob)
   }
+  return [...knobs]
 }
 
-const PROCS = 'cgroup.procs'
-const NOT_ASKED: Inspected = { errno: ENOENT, text: '' }
-
-/** ENODEV: the cgroup was removed between the open and the read. */
-function isGone(errno: number): boolean {
-  return errno === ENOENT || errno === ENODEV
+function isCore(knob: string): boolean {
+  return knob.startsWith('cgroup.')
 }
 
-function knobState({ errno, text }: Inspected, path: string): KnobState {
-  if (errno === 0) return { kind: 'value', value: text.trimEnd() }
-  if (isGone(errno)) return { kind: 'absent' }
-  if (errno === EACCES || errno === EINVAL) return { kind: 'write-only' }
-  throw unreadable(path, errno)
-}
-
-function idList({ errno, text }: Inspected, path: string): readonly number[] | undefined {
-  if (isGone(errno)) return undefined
-  if (errno !== 0) throw unreadable(path, errno)
-  const lines = text.trimEnd()
-  // Only v1 sorts them.
-  return lines === '' ? [] : lines.split('\n').map(Number).sort((a, b) => a - b)
-}
-
-function askProcess(batch: Batch, roots: Roots, pid: number) {
+function askProcess(batch: Batch, roots: Roots, pid: number, { isBrief = false }: ObserveRequest) {
   batch.nextGroup()
-  batch.add(OpCode.ListTasks, roots.id('/proc'), String(pid))
+  batch.add(OpCode.ListTasks, roots.id('/proc'), String(pid), { arg: isBrief ? 1 : 0 })
   const index = batch.length - 1
   return (at: ResultAt): ObservedProcess | undefined => {
     const { errno } = at(index)
@@ -229,18 +152,14 @@ function askProcess(batch: Batch, roots: Roots, pid: number) {
     const tasks = resultTasks(at(index))
     const threads = tasks
       .filter(({ flags }) => (flags & PF_EXITING) === 0)
-      .map(({ tid, startTime, name }) => ({ tid, startTime, name }))
+      .map(({ tid, startTime, name }) => ({
+        tid,
+        startTime: Number.isNaN(startTime) ? null : startTime,
+        name,
+      }))
     const leader = tasks.find(({ tid }) => tid === pid)
     return leader === undefined || threads.length === 0
       ? undefined
       : { pid, startTime: leader.startTime, threads }
   }
-}
-
-function unreadable(path: string, errno: number): CgroupError {
-  return new CgroupError(errnoName(errno), `cannot read ${path}: ${errnoText(errno)}`, {
-    errno: -errno,
-    syscall: 'read',
-    path,
-  })
 }

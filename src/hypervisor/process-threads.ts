@@ -28,13 +28,24 @@ export function viewProcess(pid: number, proc = PROC): ProcessView | undefined {
   const stat = readIfThere(`${proc}/${pid}/stat`)
   const status = readIfThere(`${proc}/${pid}/status`)
   if (stat === undefined || status === undefined) return undefined
-  const { state, flags, startTime } = parseStat(stat)
-  if (state === 'Z' || state === 'X' || (flags & PF_EXITING) !== 0) return undefined
+  const startTime = startOfLiving(stat)
+  if (startTime === undefined) return undefined
   return {
     startTime,
     tgid: statusIds(status, 'Tgid')[0] ?? pid,
     isNested: statusIds(status, 'NSpid').length > 1,
   }
+}
+
+/** As {@link viewProcess}, of a process that is known otherwise: its start time, or undefined when it has ended. */
+export function livingStartTime(pid: number, proc = PROC): number | undefined {
+  const stat = readIfThere(`${proc}/${pid}/stat`)
+  return stat === undefined ? undefined : startOfLiving(stat)
+}
+
+function startOfLiving(stat: string): number | undefined {
+  const { state, flags, startTime } = parseStat(stat)
+  return state === 'Z' || state === 'X' || (flags & PF_EXITING) !== 0 ? undefined : startTime
 }
 
 /**

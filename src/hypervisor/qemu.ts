@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isVmcgError, QmpError, VmcgError } from '../errors'
 import { checkId, checkObject, checkSignal } from '../model/argument'
 import type { Hypervisor, HypervisorCallOptions, HypervisorThreads } from './hypervisor'
-import { hostTids, viewProcess } from './process-threads'
+import { hostTids, livingStartTime, viewProcess } from './process-threads'
 import { parseCpus, parseCpusFast, parseIothreads } from './qemu-replies'
 import { type QmpCallOptions, QmpClient, type QmpClientOptions } from './qmp-client'
 import { QmpCommandError } from './qmp-errors'
@@ -41,6 +41,8 @@ export class QemuHypervisor implements Hypervisor {
   readonly #pid: number
   /** Tells this process from a later one with its pid; undefined when it had ended already at the first look. */
   readonly #startTime: number | undefined
+  /** Nobody changes the pid namespace that a process is in. */
+  readonly #isNested: boolean
 
   private constructor(qmp: QmpClient, pid: number) {
     const view = viewProcess(pid)
@@ -54,6 +56,7 @@ export class QemuHypervisor implements Hypervisor {
     this.#qmp = qmp
     this.#pid = pid
     this.#startTime = view?.startTime
+    this.#isNested = view?.isNested === true
   }
 
   /**
@@ -141,7 +144,7 @@ export class QemuHypervisor implements Hypervisor {
   /** A QEMU that quits closes its monitors some time before its process ends; a killed one is gone at once. */
   async #hasEnded(signal: AbortSignal | undefined): Promise<boolean> {
     const deadline = Date.now() + (this.#qmp.hasHungUp ? EXIT_MS : 0)
-    while (this.#view() !== undefined) {
+    while (this.#isAlive) {
       if (Date.now() >= deadline) return false
       await sleep(EXIT_POLL_MS)
       signal?.throwIfAborted()
@@ -150,27 +153,29 @@ export class QemuHypervisor implements Hypervisor {
   }
 
   #locate({ vcpus, iothreads }: HypervisorThreads): Located {
-    const view = this.#view()
-    if (view === undefined) return { kind: 'gone' }
     const wanted = new Set([...vcpus.values(), ...iothreads.values()])
-    const tids = hostTids(this.#pid, wanted, view.isNested)
+    if (wanted.size === 0 && !this.#isAlive) return { kind: 'gone' }
+    const tids = hostTids(this.#pid, wanted, this.#isNested)
     const threads = { vcpus: new Map<number, number>(), iothreads: new Map<string, number>() }
     for (const [index, own] of vcpus) {
       const tid = tids.get(own)
-      if (tid === undefined) return { kind: 'missing', thread: `thread ${own} of vCPU ${index}` }
+      if (tid === undefined) return this.#missing(`thread ${own} of vCPU ${index}`)
       threads.vcpus.set(index, tid)
     }
     for (const [id, own] of iothreads) {
       const tid = tids.get(own)
-      if (tid === undefined) return { kind: 'missing', thread: `thread ${own} of iothread ${id}` }
+      if (tid === undefined) return this.#missing(`thread ${own} of iothread ${id}`)
       threads.iothreads.set(id, tid)
     }
     return { kind: 'found', threads }
   }
 
-  #view(): { readonly isNested: boolean } | undefined {
-    const view = viewProcess(this.#pid)
-    return view?.startTime === this.#startTime ? view : undefined
+  #missing(thread: string): Located {
+    return this.#isAlive ? { kind: 'missing', thread } : { kind: 'gone' }
+  }
+
+  get #isAlive(): boolean {
+    return this.#startTime !== undefined && livingStartTime(this.#pid) === this.#startTime
   }
 
   #gone(cause?: unknown): VmcgError {

@@ -117,6 +117,27 @@ export function formatCpuList(cpus: readonly number[]): string {
   return pieces.join(',')
 }
 
+/** A host has few lists, and asks for the same ones again and again. */
+const known = new Map<string, string>()
+const MOST_KNOWN = 256
+const LONGEST_KNOWN = 256
+
+/**
+ * A list as the kernel echoes it.
+ *
+ * @throws `ERR_VMCG_INVALID_ARGUMENT` as {@link parseCpuList}.
+ */
+export function canonicalCpuList(text: string): string {
+  const found = known.get(text)
+  if (found !== undefined) return found
+  const list = formatCpuList(parseCpuList(text))
+  if (text.length <= LONGEST_KNOWN) {
+    if (known.size >= MOST_KNOWN) known.clear()
+    known.set(text, list)
+  }
+  return list
+}
+
 /**
  * True when every CPU of one list is in the other; the empty list is a subset of every list.
  *
@@ -125,6 +146,7 @@ export function formatCpuList(cpus: readonly number[]): string {
  * @throws `ERR_VMCG_INVALID_ARGUMENT` as {@link parseCpuList}.
  */
 export function isSubset(part: string, whole: string): boolean {
+  if (canonicalCpuList(part) === canonicalCpuList(whole)) return true
   const available = new Set(parseCpuList(whole))
   return parseCpuList(part).every((cpu) => available.has(cpu))
 }

@@ -114,6 +114,7 @@ function knobsAfter(
 const USUAL_KNOBS: Readonly<Record<string, readonly string[]>> = {
   cpu: ['cpu.shares', 'cpu.cfs_quota_us', 'cpu.cfs_period_us'],
   cpuset: ['cpuset.cpus', 'cpuset.mems'],
+  freezer: [FREEZER_STATE],
   pids: ['pids.max'],
 }
 

@@ -1,5 +1,5 @@
 import { VmcgError } from '../errors'
-import { formatCpuList, isSubset, parseCpuList } from '../model/cpu-list'
+import { canonicalCpuList, formatCpuList, isSubset, parseCpuList } from '../model/cpu-list'
 import { type Desired, preparedPaths, sandboxPaths } from './desired'
 import { parentPath } from './observed'
 import { ownCgroups } from './own-cgroups'
@@ -35,7 +35,7 @@ export function planCpusets(builder: PlanBuilder, desired: Desired): void {
     const lists = ownCgroups(desired).map(({ path, resources }) => {
       const asked = resources.cpu?.[field]
       if (asked === undefined || asked === '') return { path, list: bound.list }
-      const list = formatCpuList(parseCpuList(asked))
+      const list = canonicalCpuList(asked)
       refuseOutside(knob, list, bound.list, `${hierarchy}:${bound.path}`)
       bound = { path, list }
       return bound
@@ -47,6 +47,7 @@ export function planCpusets(builder: PlanBuilder, desired: Desired): void {
 }
 
 function union(a: string, b: string): string {
+  if (a === '' || a === b) return canonicalCpuList(b)
   return formatCpuList([...parseCpuList(a), ...parseCpuList(b)])
 }
 

@@ -17,9 +17,7 @@ export interface Seen {
  * they are written, and counts as the same.
  */
 export function isForeseen(expected: Seen, seen: Seen): boolean {
-  return (
-    wants(expected.desired, seen.desired) && isSameState(expected.observed, seen.observed)
-  )
+  return wants(expected.desired, seen.desired) && isSameState(expected.observed, seen.observed)
 }
 
 function wants(before: Desired, now: Desired): boolean {
@@ -90,7 +88,7 @@ function isSameProcess(expected: ObservedProcess, seen: ObservedProcess | undefi
     expected.threads.length === seen.threads.length &&
     expected.threads.every(({ tid, startTime }, index) => {
       const thread = seen.threads[index]
-      return thread?.tid === tid && thread.startTime === startTime
+      return thread?.tid === tid && (thread.startTime === null || thread.startTime === startTime)
     })
   )
 }

@@ -72,7 +72,9 @@ export interface ObservedProcess {
 
 export interface ObservedThread {
   readonly tid: number
-  readonly startTime: number
+  /** As a process's; null where a look did not ask. */
+  readonly startTime: number | null
+  /** `''` where a look did not ask. */
   readonly name: string
 }
 

@@ -12,7 +12,7 @@ export interface Means {
   /** Controllers that are there, and that this user was not given. */
   readonly withheld: readonly string[]
   /** As the kernel names them; none where it has no huge pages at all. */
-  readonly hugePageSizes: readonly string[]
+  readonly hugePageSizes: () => readonly string[]
 }
 
 export interface Served {

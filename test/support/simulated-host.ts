@@ -20,6 +20,7 @@ export class SimulatedHost {
   /** Every operation that reached the kernel or the mischief, in order. */
   readonly written: Operation[] = []
   looks = 0
+  #wasBrief = false
   #kernel: SimulatedKernel
   readonly #mischief: Mischief
 
@@ -43,10 +44,15 @@ export class SimulatedHost {
     this.#kernel.execute(operation)
   }
 
-  readonly look = async (): Promise<Look> => {
-    this.looks += 1
-    this.#mischief.onLook?.(this.looks, this)
-    return { desired: this.desired, observed: this.state, missing: this.missing }
+  /** A brief look, and the one behind it that was not brief, are one: nothing happens in between. */
+  readonly look = async (isBrief = false): Promise<Look> => {
+    if (!this.#wasBrief || isBrief) {
+      this.looks += 1
+      this.#mischief.onLook?.(this.looks, this)
+    }
+    this.#wasBrief = isBrief
+    const observed = isBrief ? withIdsOnly(this.state) : this.state
+    return { desired: this.desired, observed, missing: this.missing }
   }
 
   /** One group, as the kernel executor has it: the first operation that fails stops those behind it. */
@@ -60,6 +66,14 @@ export class SimulatedHost {
       return { operation, microseconds: 0, ...answer }
     })
   }
+}
+
+function withIdsOnly(state: Observed): Observed {
+  const processes = state.processes.map((process) => ({
+    ...process,
+    threads: process.threads.map(({ tid }) => ({ tid, startTime: null, name: '' })),
+  }))
+  return { ...state, processes }
 }
 
 export const ACCEPTED: SimulatedAnswer = { errno: 0, ids: [] }

@@ -1,5 +1,12 @@
 import * as fc from 'fast-check'
-import { Batch, decodeResult, resultInspected, resultTasks, resultText, type TaskRecord } from '../../src/engine/batch'
+import {
+  Batch,
+  decodeResult,
+  resultInspected,
+  resultTasks,
+  resultText,
+  type TaskRecord,
+} from '../../src/engine/batch'
 import { OP_OPTIONAL, OP_WORDS, OpCode, TASK_RECORD_BYTES } from '../../src/engine/native'
 import { forAll } from '../support/for-all'
 
@@ -125,31 +132,26 @@ describe('a result', () => {
   })
 
   it('holds what was inspected, each answer with its text', () => {
-    const words = Buffer.from(Int32Array.from([0, 5, 2, 0, 0, 3]).buffer)
+    const words = Buffer.from(Int32Array.from([3, 0, 5, 2, 0, 0, 3]).buffer)
     const bytes = [...words, ...Buffer.from('nonce0-7')]
-    expect(resultInspected(resultOf(bytes), 2)).toEqual([
-      { errno: 0, text: 'nonce' },
-      { errno: 2, text: '' },
-      { errno: 0, text: '0-7' },
-    ])
+    expect(resultInspected(resultOf(bytes))).toEqual({ errnos: [0, 2, 0], texts: ['nonce', '', '0-7'] })
   })
 
   it('holds thread records, with names up to 16 bytes', () => {
     const tasks: TaskRecord[] = [
-      { tid: 100, nsTid: 1, flags: 0x80000004, startTime: 2 ** 40, name: 'qemu (x) /' },
-      { tid: 101, nsTid: 0, flags: 0, startTime: 7, name: 'sixteen bytes ok' },
-      { tid: 102, nsTid: 0, flags: 0, startTime: 8, name: '' },
+      { tid: 100, flags: 0x80000004, startTime: 2 ** 40, name: 'qemu (x) /' },
+      { tid: 101, flags: 0, startTime: 7, name: 'sixteen bytes ok' },
+      { tid: 102, flags: 0, startTime: 8, name: '' },
     ]
     expect(resultTasks(resultOf(tasks.flatMap(encodeTask)))).toEqual(tasks)
   })
 })
 
-function encodeTask({ tid, nsTid, flags, startTime, name }: TaskRecord): number[] {
+function encodeTask({ tid, flags, startTime, name }: TaskRecord): number[] {
   const view = new DataView(new ArrayBuffer(TASK_RECORD_BYTES))
   view.setInt32(0, tid, true)
-  view.setInt32(4, nsTid, true)
-  view.setUint32(8, flags, true)
-  view.setFloat64(16, startTime, true)
+  view.setUint32(4, flags, true)
+  view.setFloat64(8, startTime, true)
   const bytes = [...new Uint8Array(view.buffer)]
-  return bytes.map((byte, index) => Buffer.from(name)[index - 24] ?? byte)
+  return bytes.map((byte, index) => Buffer.from(name)[index - 16] ?? byte)
 }

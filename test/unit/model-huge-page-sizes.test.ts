@@ -21,7 +21,7 @@ const MISSING = [
 ] as const
 
 it.each(MISSING)('refuses a size of huge pages that the host has not: %s', (named, resources) => {
-  expect(() => withoutMissingSizes(resources, ['2MB', '1GB'], throwUnsupported)).toThrow(
+  expect(() => withoutMissingSizes(resources, () => ['2MB', '1GB'], throwUnsupported)).toThrow(
     expect.objectContaining({
       code: 'ERR_VMCG_UNSUPPORTED',
       message: expect.stringContaining(named),
@@ -32,7 +32,13 @@ it.each(MISSING)('refuses a size of huge pages that the host has not: %s', (name
 
 it.each(MISSING)('tells of it and leaves it out where that is wished: %s', (named, resources, rest) => {
   const told: VmcgError[] = []
-  expect(withoutMissingSizes(resources, ['2MB', '1GB'], (refusal) => told.push(refusal))).toEqual(rest)
+  expect(
+    withoutMissingSizes(
+      resources,
+      () => ['2MB', '1GB'],
+      (refusal) => told.push(refusal),
+    ),
+  ).toEqual(rest)
   expect(told.map(({ message }) => message)).toEqual([expect.stringContaining(named)])
 })
 
@@ -42,5 +48,5 @@ it.each([
   ['one is no size at all: its own rule tells', limits('2048KB', '../x'), ['2MB']],
   ['none is limited', { unified: { 'memory.high': '5' } }, ['2MB']],
 ])('refuses nothing where %s', (_, resources, sizes) => {
-  expect(withoutMissingSizes(resources, sizes, throwUnsupported)).toEqual(resources)
+  expect(withoutMissingSizes(resources, () => sizes, throwUnsupported)).toEqual(resources)
 })

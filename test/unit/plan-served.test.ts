@@ -9,7 +9,7 @@ const V2 = ['cpu', 'memory', 'pids']
 function means(version: 1 | 2, withheld: readonly string[] = []) {
   const mounted = version === 1 ? V1 : V2
   const versionOf = (controller: string) => (mounted.includes(controller) ? version : undefined)
-  return { versionOf, withheld, hugePageSizes: ['2MB'] }
+  return { versionOf, withheld, hugePageSizes: () => ['2MB'] }
 }
 
 const rdma = { mlx5_0: { hcaHandles: 1 } }

@@ -1,5 +1,5 @@
 import { isVmcgError } from '../../errors'
-import { formatCpuList, parseCpuList } from '../cpu-list'
+import { canonicalCpuList } from '../cpu-list'
 import type { LinuxCpu } from '../generated/oci'
 import { refuse } from './fields'
 import type { Demand } from './knob'
@@ -23,7 +23,7 @@ function listDemand(name: 'cpus' | 'mems', list: string | undefined): Demand[] {
 
 function canonical(field: string, list: string): string {
   try {
-    return formatCpuList(parseCpuList(list))
+    return canonicalCpuList(list)
   } catch (error) {
     if (!isVmcgError(error)) throw error
     const why = `is malformed: ${error.message}`

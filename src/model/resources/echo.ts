@@ -1,4 +1,4 @@
-import { formatCpuList, parseCpuList } from '../cpu-list'
+import { canonicalCpuList } from '../cpu-list'
 import { afterDeviceWrite } from '../devices/after-device-write'
 import { formatDevicesList, parseDevicesList } from '../devices/device-access'
 import type { DeviceWrite } from '../devices/device-writes'
@@ -27,7 +27,7 @@ export function kernelEcho(
   const text = echoV2(file, value, before, page)
   if (text !== undefined) return text
   if (page !== undefined) return wholePages(value, BigInt(page))
-  if (isList(file)) return formatCpuList(parseCpuList(value))
+  if (isList(file)) return canonicalCpuList(value)
   if (file === 'memory.oom_control')
     return before.replace(/^oom_kill_disable .*$/m, `oom_kill_disable ${value}`)
   if (isKeyed(file)) return replaceLine(file, value, before)
@@ -92,6 +92,8 @@ export function newKnobValue(file: string, inParent: string): string {
   if (isKeyed(file)) return newLines(file, inParent)
   if (isList(file)) return ''
   if (file === 'memory.oom_control') return 'oom_kill_disable 0\nunder_oom 0\noom_kill 0'
+  // Below what is frozen all are, from the beginning. The root has no state.
+  if (file === 'freezer.state') return inParent === '' ? 'THAWED' : inParent
   if (file.endsWith('usage_in_bytes') || file.endsWith('.current')) return '0'
   const value = unlimitedValue(file)
   return value === undefined ? inParent : kernelEcho(file, value, '')

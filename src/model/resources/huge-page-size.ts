@@ -55,16 +55,17 @@ export function checkHugetlbFile(field: string, file: string): void {
  * Resources without the limits for sizes of huge pages that a host has none of; `onUnsupported` is told of each. What is
  * no size at all is for {@link checkPageSize}.
  *
- * @param sizes all that it has; none where it has no huge pages at all, which is for its controllers to tell.
+ * @param sizesOf tells all that it has; none where it has no huge pages at all, which is for its controllers to tell.
  * @throws what `onUnsupported` makes of `ERR_VMCG_UNSUPPORTED`.
  */
 export function withoutMissingSizes(
   resources: LinuxResources,
-  sizes: readonly string[],
+  sizesOf: () => readonly string[],
   onUnsupported: OnUnsupported,
 ): LinuxResources {
   const { hugepageLimits, unified } = resources
   if (hugepageLimits === undefined && unified === undefined) return resources
+  const sizes = sizesOf()
   const isThere = (field: string, value: unknown, pageSize: string | undefined): boolean => {
     if (sizes.length === 0 || pageSize === undefined || sizes.includes(pageSize)) return true
     if (sizeInBytes(pageSize) === undefined) return true

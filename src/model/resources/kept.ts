@@ -1,4 +1,4 @@
-import { formatCpuList, parseCpuList } from '../cpu-list'
+import { canonicalCpuList } from '../cpu-list'
 import { echoV2 } from './echo-v2'
 import { hasNamedLimits, isKeyed, lineFor, lineKey } from './keyed-lines'
 import { areLimitsKept } from './named-limits'
@@ -41,7 +41,7 @@ function areSameBytes(wanted: string, kept: string, page: number): boolean {
 }
 
 function areSameLists(wanted: string, kept: string): boolean {
-  return formatCpuList(parseCpuList(wanted)) === formatCpuList(parseCpuList(kept))
+  return canonicalCpuList(wanted) === canonicalCpuList(kept)
 }
 
 function isLineKept(file: string, wanted: string, kept: string): boolean {
