@@ -32,7 +32,7 @@ export type {
 export { type DetectHostOptions, detectHost, type Host } from './host/detect'
 export { type HypervisorDevicesOptions, hypervisorDevices } from './host/devices'
 export type { CgroupLayout, Hierarchy } from './host/hierarchies'
-export type { RoleStats, RolesStats, SandboxStats } from './host/stats'
+export type { RoleStats, RolesStats, SandboxStats, ThreadsStats } from './host/stats'
 export type { StatsGroup, StatsMember } from './host/stats-groups'
 export type { Hypervisor, HypervisorCallOptions, HypervisorThreads } from './hypervisor/hypervisor'
 export { QemuHypervisor, type QemuOptions } from './hypervisor/qemu'

@@ -53,6 +53,7 @@ export async function readSandboxes<Group extends StatsGroup>(
   options: StatsOptions<Group>,
 ): Promise<readonly ReadSandbox<Group>[]> {
   const { groups, timeoutMs = DEFAULT_TIMEOUT_MS, signal } = options
+  const members = groupMembers(groups)
   let files = 0
   const sources = subjects.map(({ meter }) => () => {
     const opened = meter()
@@ -71,28 +72,34 @@ export async function readSandboxes<Group extends StatsGroup>(
     const outcome = outcomes[index]
     if (outcome === undefined) return []
     if (outcome.status === 'rejected') return [{ sandbox, error: outcome.reason }]
-    return [{ sandbox, stats: ofGroups(outcome.value, groups) }]
+    return [{ sandbox, stats: groups === undefined ? outcome.value : pick(outcome.value, members) }]
   })
 }
 
-function ofGroups<Group extends StatsGroup>(
+function pick<Group extends StatsGroup>(
   all: SandboxStats,
-  groups: readonly Group[] | undefined,
+  members: readonly StatsMember<Group>[],
 ): StatsOf<Group> {
-  if (groups === undefined) return all
-  const stats: Partial<SandboxStats> = Object.fromEntries(
-    groupMembers(groups).map((member) => [member, all[member]]),
-  )
-  requireMembers(stats, groups)
-  return stats
+  const picked: Partial<SandboxStats> = {}
+  for (const member of members) copy(all, picked, member)
+  requireMembers(picked, members)
+  return picked
+}
+
+function copy<Member extends keyof SandboxStats>(
+  from: SandboxStats,
+  to: { -readonly [Key in keyof SandboxStats]?: SandboxStats[Key] },
+  member: Member,
+): void {
+  to[member] = from[member]
 }
 
 function requireMembers<Group extends StatsGroup>(
   stats: Partial<SandboxStats>,
-  groups: readonly Group[],
+  members: readonly StatsMember<Group>[],
 ): asserts stats is Partial<SandboxStats> & StatsOf<Group> {
-  const lacked = groupMembers(groups).find((member) => stats[member] === undefined)
-  if (lacked !== undefined) throw new TypeError(`stats without ${lacked}`)
+  for (const member of members)
+    if (stats[member] === undefined) throw new TypeError(`stats without ${member}`)
 }
 
 /** Said once to each logger: it is true of the whole process, and of every call from now on. */

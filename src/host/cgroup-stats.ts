@@ -54,12 +54,14 @@ export function wholeStats(form: Form, reading: MeterReading, pageSizes: readonl
  * @throws the kernel's error for a file that cannot be read.
  */
 export function requireRead(form: Form, reading: MeterReading, paths: readonly string[]): void {
-  for (const [index, { mountPoint, directory, file }] of form.files.entries()) {
-    const errno = reading[index]?.errno ?? 0
-    // EOPNOTSUPP: accounting that the kernel was told to do without, such as pressure under psi=0.
-    if (errno === 0 || isGone(errno) || errno === EOPNOTSUPP) continue
-    throw fileError('read', `${mountPoint}${paths[directory] ?? ''}/${file}`, errno)
-  }
+  // EOPNOTSUPP: accounting that the kernel was told to do without, such as pressure under psi=0.
+  const denied = reading.findIndex(
+    (file) => file !== undefined && file.errno !== 0 && !isGone(file.errno) && file.errno !== EOPNOTSUPP,
+  )
+  const file = form.files[denied]
+  if (file === undefined) return
+  const path = `${file.mountPoint}${paths[file.directory] ?? ''}/${file.file}`
+  throw fileError('read', path, reading[denied]?.errno ?? 0)
 }
 
 /** @throws `ENOENT` when nothing of the cgroup could be read in any of the hierarchies. */

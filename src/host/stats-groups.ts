@@ -4,6 +4,7 @@ import { badArgument, checkList } from '../model/argument'
 /** The members of a sandbox's stats that belong together, and are read or left out together. */
 const MEMBERS = {
   roles: ['vcpu', 'emulator'],
+  threads: ['threads'],
   cpu: ['cpu', 'throttling'],
   memory: ['memory', 'memoryEvents'],
   pids: ['pids'],
@@ -14,7 +15,7 @@ const MEMBERS = {
 
 /**
  * Which figures to read. `roles`: `vcpu` and `emulator`; `cpu`: `cpu` and `throttling` of the whole sandbox; `memory`:
- * `memory` and `memoryEvents`; `io`: `blkio`; `pids`, `hugetlb` and `pressure`: the member of that name.
+ * `memory` and `memoryEvents`; `io`: `blkio`; `threads`, `pids`, `hugetlb` and `pressure`: the member of that name.
  */
 export type StatsGroup = keyof typeof MEMBERS
 
@@ -31,7 +32,16 @@ export function grouped(group: StatsGroup, files: readonly FigureFile[]): readon
   return files.map((file) => ({ group, file }))
 }
 
-const GROUPS: readonly StatsGroup[] = ['roles', 'cpu', 'memory', 'pids', 'io', 'hugetlb', 'pressure']
+const GROUPS: readonly StatsGroup[] = [
+  'roles',
+  'threads',
+  'cpu',
+  'memory',
+  'pids',
+  'io',
+  'hugetlb',
+  'pressure',
+]
 
 /** @throws `ERR_VMCG_INVALID_ARGUMENT` for what is no list of groups. */
 export function checkStatsGroups(groups: readonly unknown[]): void {
@@ -49,6 +59,9 @@ export function groupBits(groups: readonly StatsGroup[] = GROUPS): number {
 }
 
 /** The names of the members of these groups; of all where none is named. */
-export function groupMembers(groups: readonly StatsGroup[] = GROUPS): readonly StatsMember<StatsGroup>[] {
-  return groups.flatMap((group) => MEMBERS[group])
+export function groupMembers<Group extends StatsGroup>(
+  groups: readonly Group[] | undefined,
+): readonly StatsMember<Group>[] {
+  const all: readonly StatsGroup[] = groups ?? GROUPS
+  return all.flatMap((group): readonly StatsMember<StatsGroup>[] => MEMBERS[group]) as StatsMember<Group>[]
 }

@@ -5,7 +5,7 @@ import type { CgroupStats } from './cgroup-figures'
 import { requirePresent, requireRead, WHOLE, wholeFiles, wholeStats } from './cgroup-stats'
 import type { Hierarchy } from './hierarchies'
 import { hugePageSizes } from './huge-pages'
-import { ROLE_FILES, type RoleFile, rolesV1, rolesV2, type SandboxStats } from './stats'
+import { ROLE_FILES, type RoleFile, rolesV1, rolesV2, type SandboxStats, threadsOf } from './stats'
 import { groupBits } from './stats-groups'
 
 /** Where a sandbox's figures are. */
@@ -51,8 +51,16 @@ export class StatsMeter {
       sandbox: form.figuresOf(reading, version, DIRECTORY.sandbox),
       vcpu: form.figuresOf(reading, version, DIRECTORY.vcpu),
     }
-    const ofRoles = version === 1 ? rolesV1(figures, roles.cpuacct !== undefined) : rolesV2(figures)
-    return { ...ofRoles, ...wholeStats(form, reading, this.#pageSizes) }
+    const { vcpu, emulator } =
+      version === 1 ? rolesV1(figures, roles.cpuacct !== undefined) : rolesV2(figures)
+    const { cpu, throttling, memory, memoryEvents, pids, blkio, hugetlb, pressure } = wholeStats(
+      form,
+      reading,
+      this.#pageSizes,
+    )
+    const threads = threadsOf(figures, version)
+    // Name by name, which is several times as fast as spreading them.
+    return { vcpu, emulator, threads, cpu, throttling, memory, memoryEvents, pids, blkio, hugetlb, pressure }
   }
 
   /** @throws as {@link sandboxStats}; `ENOENT` when the cgroup is in none of the hierarchies. */
@@ -85,11 +93,11 @@ function filesOf({ hierarchies, roles }: StatsPlace, pageSizes: readonly string[
 }
 
 function roleFiles({ version, mountPoint }: Hierarchy, files: readonly RoleFile[]): readonly FormFile[] {
-  return files.map(({ role, file }) => ({
+  return files.map(({ group, role, file }) => ({
     ...file,
     version,
     mountPoint,
     directory: DIRECTORY[role],
-    groups: groupBits(['roles']),
+    groups: groupBits([group]),
   }))
 }

@@ -8,7 +8,6 @@ import { CPU_MAX, CPU_STAT as CPU_STAT_V2, cpuMaxV2, cpuStatsV2, throttlingV2 } 
 /** CPU time in microseconds since the cgroup was made; null where the host does not account it. */
 export interface RoleStats {
   readonly usageUs: number | null
-  readonly threads: number
 }
 
 /** What the threads of each role do. Where the sandbox's cgroups do not exist (yet, or any more) all figures are 0. */
@@ -23,14 +22,23 @@ export interface RolesStats {
   readonly emulator: RoleStats & { readonly throttling: ThrottlingStats }
 }
 
+/** How many threads each role has. */
+export interface ThreadsStats {
+  readonly vcpu: number
+  readonly emulator: number
+}
+
 /**
  * What a sandbox uses: its roles, and as a whole, `vcpu` and `emulator` together. Of the whole, what is in none of its
  * hierarchies is null.
  */
-export interface SandboxStats extends RolesStats, CgroupStats {}
+export interface SandboxStats extends RolesStats, CgroupStats {
+  readonly threads: ThreadsStats
+}
 
 /** A file that the figures of the roles are in, and the role of the cgroup that it is in. */
 export interface RoleFile {
+  readonly group: 'roles' | 'threads'
   readonly role: 'vcpu' | 'sandbox'
   readonly file: FigureFile
 }
@@ -41,11 +49,15 @@ const QUOTA = numbersFile('cpu.cfs_quota_us')
 const PERIOD = numbersFile('cpu.cfs_period_us')
 
 /** The leaf before the whole: what runs in between can only make the difference too large, never negative. */
-function ofBoth(file: FigureFile): readonly RoleFile[] {
+function ofBoth(file: FigureFile, group: RoleFile['group'] = 'roles'): readonly RoleFile[] {
   return [
-    { role: 'vcpu', file },
-    { role: 'sandbox', file },
+    { group, role: 'vcpu', file },
+    { group, role: 'sandbox', file },
   ]
+}
+
+function ofVcpus(file: FigureFile): RoleFile {
+  return { group: 'roles', role: 'vcpu', file }
 }
 
 /**
@@ -59,13 +71,8 @@ export const ROLE_FILES = {
   /** In cpuacct's hierarchy. */
   cpuacct: ofBoth(CPUACCT_USAGE),
   /** In that of cpu, on v1 and on v2. */
-  1: [
-    ...ofBoth(CPU_STAT_V1),
-    ...ofBoth(TASKS),
-    { role: 'vcpu', file: QUOTA },
-    { role: 'vcpu', file: PERIOD },
-  ],
-  2: [...ofBoth(CPU_STAT_V2), ...ofBoth(THREADS), { role: 'vcpu', file: CPU_MAX }],
+  1: [...ofBoth(CPU_STAT_V1), ...ofBoth(TASKS, 'threads'), ofVcpus(QUOTA), ofVcpus(PERIOD)],
+  2: [...ofBoth(CPU_STAT_V2), ...ofBoth(THREADS, 'threads'), ofVcpus(CPU_MAX)],
 } as const satisfies Readonly<Record<string, readonly RoleFile[]>>
 
 /** Where to look the figures of the roles up, each in its own cgroup. */
@@ -77,19 +84,17 @@ export interface RoleFigures {
 /** @param accountsCpu whether there is a cpuacct hierarchy. */
 export function rolesV1({ vcpu, sandbox }: RoleFigures, accountsCpu: boolean): RolesStats {
   const quotaUs = vcpu(QUOTA.file)?.[1] ?? -1
-  const ofVcpus = numberOf(vcpu(CPUACCT_USAGE.file))
-  const ofAll = numberOf(sandbox(CPUACCT_USAGE.file))
+  const usageOfVcpus = numberOf(vcpu(CPUACCT_USAGE.file))
+  const usageOfAll = numberOf(sandbox(CPUACCT_USAGE.file))
   return {
     vcpu: {
-      usageUs: accountsCpu ? ofVcpus : null,
-      threads: orZero(vcpu(TASKS.file)?.[0]),
+      usageUs: accountsCpu ? usageOfVcpus : null,
       quotaUs: quotaUs < 0 ? null : quotaUs,
       periodUs: numberOf(vcpu(PERIOD.file)),
       throttling: throttlingV1(vcpu(CPU_STAT_V1.file) ?? []),
     },
     emulator: {
-      usageUs: accountsCpu ? ofAll - ofVcpus : null,
-      threads: orZero(sandbox(TASKS.file)?.[0]),
+      usageUs: accountsCpu ? usageOfAll - usageOfVcpus : null,
       throttling: throttlingV1(sandbox(CPU_STAT_V1.file) ?? []),
     },
   }
@@ -101,14 +106,17 @@ export function rolesV2({ vcpu, sandbox }: RoleFigures): RolesStats {
   return {
     vcpu: {
       usageUs,
-      threads: orZero(vcpu(THREADS.file)?.[0]),
       ...cpuMaxV2(vcpu(CPU_MAX.file)),
       throttling: throttlingV2(stat.vcpu),
     },
     emulator: {
       usageUs: cpuStatsV2(stat.sandbox).usageUs - usageUs,
-      threads: orZero(sandbox(THREADS.file)?.[0]),
       throttling: throttlingV2(stat.sandbox),
     },
   }
+}
+
+export function threadsOf({ vcpu, sandbox }: RoleFigures, version: 1 | 2): ThreadsStats {
+  const { file } = version === 1 ? TASKS : THREADS
+  return { vcpu: orZero(vcpu(file)?.[0]), emulator: orZero(sandbox(file)?.[0]) }
 }

@@ -40,7 +40,8 @@ describeWith(['root', 'cgroups'], 'the figures of many sandboxes', () => {
     // Nothing runs in them: their figures stand still, but for the kernel's count of periods.
     const alone = [await b.stats(), await a.stats(), await b.stats()]
     expect(all.map(({ stats }) => stats && withoutPeriods(stats))).toEqual(alone.map(withoutPeriods))
-    expect(all[0]?.stats?.vcpu).toMatchObject({ quotaUs: 50_000, periodUs: 100_000, threads: 0 })
+    expect(all[0]?.stats?.vcpu).toMatchObject({ quotaUs: 50_000, periodUs: 100_000 })
+    expect(all[0]?.stats?.threads).toEqual({ vcpu: 0, emulator: 0 })
   })
 
   test('are of the groups that are asked for, and of no others', async () => {
@@ -48,6 +49,7 @@ describeWith(['root', 'cgroups'], 'the figures of many sandboxes', () => {
     const [read] = await Sandbox.statsAll([sandbox], { groups: ['roles', 'memory'] })
     expect(Object.keys(read?.stats ?? {}).sort()).toEqual(['emulator', 'memory', 'memoryEvents', 'vcpu'])
     expect(Object.keys(await sandbox.stats({ groups: ['cpu'] }))).toEqual(['cpu', 'throttling'])
+    expect(await sandbox.stats({ groups: ['threads'] })).toEqual({ threads: { vcpu: 0, emulator: 0 } })
     expect(await sandbox.stats({ groups: [] })).toEqual({})
   })
 
@@ -125,7 +127,7 @@ describeWith(['root', 'cgroups'], 'the figures of many sandboxes', () => {
 
   test.each([
     [{ groups: 'cpu' }, /groups/],
-    [{ groups: ['disks'] }, /roles, cpu, memory, pids, io, hugetlb, pressure/],
+    [{ groups: ['disks'] }, /roles, threads, cpu, memory, pids, io, hugetlb, pressure/],
     [{ timeoutMs: -1 }, /timeoutMs/],
     [{ signal: {} }, /signal/],
   ])('refuse %j', async (options, message) => {

@@ -2,7 +2,7 @@ import type { Roots } from '../../src/engine/lane'
 import type { MeterReading } from '../../src/engine/meter'
 import type { CgroupStats } from '../../src/host/cgroup-figures'
 import type { Hierarchy } from '../../src/host/hierarchies'
-import type { RolesStats } from '../../src/host/stats'
+import type { RolesStats, SandboxStats } from '../../src/host/stats'
 import { groupBits } from '../../src/host/stats-groups'
 import { StatsMeter } from '../../src/host/stats-meter'
 import { readStats, settledValue } from '../../src/read-stats'
@@ -23,14 +23,18 @@ export async function readCgroupStats(
 }
 
 /** The figures of the roles of a sandbox at `path`, all of whose hierarchies are one. */
-export async function readRoles(roots: Roots, cpu: Hierarchy, path: string): Promise<RolesStats> {
+export async function readRoles(
+  roots: Roots,
+  cpu: Hierarchy,
+  path: string,
+): Promise<RolesStats & Pick<SandboxStats, 'threads'>> {
   const meter = new StatsMeter(roots, {
     paths: { sandbox: path, vcpu: `${path}/vcpu` },
     hierarchies: [],
     roles: { cpu, cpuacct: undefined },
   })
-  const { vcpu, emulator } = await readOnce(meter, (reading) => meter.sandboxStats(reading))
-  return { vcpu, emulator }
+  const { vcpu, emulator, threads } = await readOnce(meter, (reading) => meter.sandboxStats(reading))
+  return { vcpu, emulator, threads }
 }
 
 async function readOnce<Stats>(meter: StatsMeter, stats: (reading: MeterReading) => Stats): Promise<Stats> {

@@ -42,16 +42,15 @@ it('tells the roles of a sandbox apart', async () => {
   expect(await read()).toEqual({
     vcpu: {
       usageUs: 3000,
-      threads: 2,
       quotaUs: 50_000,
       periodUs: 100_000,
       throttling: { periods: 40, throttledPeriods: 30, throttledUs: 700, bursts: null, burstUs: null },
     },
     emulator: {
       usageUs: 2000,
-      threads: 3,
       throttling: { periods: 40, throttledPeriods: 0, throttledUs: 700, bursts: null, burstUs: null },
     },
+    threads: { vcpu: 2, emulator: 3 },
   })
 })
 
@@ -62,7 +61,8 @@ it('has no quota where there is no limit', async () => {
 
 it('has zeros for cgroups that are not there', async () => {
   rmSync(join(mountPoint, 'vm'), { recursive: true })
-  const { vcpu, emulator } = await read()
-  expect(vcpu).toMatchObject({ usageUs: 0, threads: 0, quotaUs: null, periodUs: 0 })
-  expect(emulator).toMatchObject({ usageUs: 0, threads: 0 })
+  const { vcpu, emulator, threads } = await read()
+  expect(threads).toEqual({ vcpu: 0, emulator: 0 })
+  expect(vcpu).toMatchObject({ usageUs: 0, quotaUs: null, periodUs: 0 })
+  expect(emulator).toMatchObject({ usageUs: 0 })
 })

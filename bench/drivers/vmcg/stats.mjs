@@ -2,9 +2,11 @@ import { Sandbox } from 'vmcg'
 import { serve } from '../serve.mjs'
 import { SandboxKind } from './sandboxes.mjs'
 
+/** @import { StatsGroup } from 'vmcg' */
+
 /** @type {Sandbox[]} */
 const sandboxes = []
-await serve(async (args, ids) => {
+await serve(async ([groups = '', ...args], ids) => {
   const kind = new SandboxKind(args)
   for (const id of ids) {
     const sandbox = await kind.create(id)
@@ -13,7 +15,7 @@ await serve(async (args, ids) => {
   }
   return {
     run: async () => {
-      await statsAll(sandboxes)
+      await statsAll(sandboxes, /** @type {StatsGroup[]} */ (groups.split(',')))
     },
   }
 })
@@ -22,7 +24,10 @@ for (const sandbox of sandboxes) {
   sandbox.close()
 }
 
-/** @param {readonly Sandbox[]} list */
-async function statsAll(list) {
-  for (const outcome of await Sandbox.statsAll(list)) if ('error' in outcome) throw outcome.error
+/**
+ * @param {readonly Sandbox[]} list
+ * @param {readonly StatsGroup[]} groups
+ */
+async function statsAll(list, groups) {
+  for (const outcome of await Sandbox.statsAll(list, { groups })) if ('error' in outcome) throw outcome.error
 }
