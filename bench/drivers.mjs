@@ -27,6 +27,7 @@ function floor(trial) {
 const COMPILED = new Map([
   ['floor', (trial) => commandOf(floor(trial), [])],
   ['floor-careful', (trial) => commandOf(floor(`careful-${trial}`), [])],
+  ['floor-helper', (trial) => commandOf(floor(trial), [])],
   ['floor-outside', (trial) => commandOf(floor(trial), [])],
   [
     'containerd',

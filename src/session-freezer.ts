@@ -1,5 +1,6 @@
 import { freeze, freezerState, thaw } from './engine/freezer'
 import { CgroupError, isVmcgError } from './errors'
+import type { Hierarchy } from './host/hierarchies'
 import { freezingHierarchy } from './host/sandbox-hierarchies'
 import { lookAtTeardown } from './sandbox-look'
 import type { ActOptions } from './sandbox-options'
@@ -50,12 +51,18 @@ function notThere(directory: string, why: string, hint: string): CgroupError {
  * @throws `ERR_VMCG_BUSY`
  */
 export async function refuseFrozen(session: SandboxSession, { signal }: ActOptions): Promise<void> {
-  const { host, roots, state, paths } = session
-  const freezer = host.controller('freezer') ?? host.hierarchies.find(({ version }) => version === 2)
-  if (freezer === undefined || !state.claimed.includes(freezer.id)) return
+  const { roots, state, paths } = session
+  const freezer = claimedFreezer(session)
+  if (freezer === undefined) return
   if (state.scope && !(await hasScope(session, { signal }))) return
   const { state: now } = await freezerState(roots, [freezer], paths.sandbox, { signal }).catch(orThawed)
   if (now !== 'THAWED') throw frozenError(state.id, `${freezer.mountPoint}${paths.sandbox}`)
+}
+
+/** Where a sandbox can be frozen as it is. */
+export function claimedFreezer({ host, state }: SandboxSession): Hierarchy | undefined {
+  const freezer = host.controller('freezer') ?? host.hierarchies.find(({ version }) => version === 2)
+  return freezer !== undefined && state.claimed.includes(freezer.id) ? freezer : undefined
 }
 
 /** What has not been made yet is not frozen. */

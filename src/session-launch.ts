@@ -10,7 +10,7 @@ import { isStopped, monitorArguments, openMonitor, type QemuMonitor } from './hy
 import type { CheckedLaunch } from './launch-options'
 import type { SandboxSession } from './sandbox-session'
 import { alreadyRunning } from './session-errors'
-import { refuseFrozen } from './session-freezer'
+import { claimedFreezer, refuseFrozen } from './session-freezer'
 import { release } from './session-leaving'
 import { startScope } from './session-scope'
 
@@ -45,9 +45,9 @@ export async function launchVmm(
   launch: CheckedLaunch,
   hooks: LaunchHooks,
 ): Promise<LaunchedProcess> {
-  if (!session.state.scope) await hooks.apply(launch.signal)
   // What is started in a frozen cgroup waits until it is thawed.
-  await refuseFrozen(session, launch)
+  if (session.state.scope) await refuseFrozen(session, launch)
+  else await applyUnfrozen(session, launch, hooks)
   if (!launch.isQemu) {
     const started = await start(session, launch, undefined, hooks)
     return orNothing(session, started, () => remember(session, started))
@@ -73,6 +73,20 @@ export async function launchVmm(
     monitor.remove()
     throw error
   }
+}
+
+/** Asks whether it is frozen while the limits are looked at; afterwards, where the cgroup to ask is made only now. */
+async function applyUnfrozen(
+  session: SandboxSession,
+  launch: CheckedLaunch,
+  { apply }: LaunchHooks,
+): Promise<void> {
+  if (claimedFreezer(session) === undefined) {
+    await apply(launch.signal)
+    return refuseFrozen(session, launch)
+  }
+  const [applied, unfrozen] = await Promise.allSettled([apply(launch.signal), refuseFrozen(session, launch)])
+  for (const outcome of [applied, unfrozen]) if (outcome.status === 'rejected') throw outcome.reason
 }
 
 async function bringUp(

@@ -8,7 +8,7 @@ const PROFILED = [
   { trial: 'place', case: '4 vCPUs, warm', drivers: ['floor', 'floor-careful', 'vmcg-engine', 'vmcg'] },
   { trial: 'place', case: '64 vCPUs, warm', drivers: ['floor', 'floor-careful', 'vmcg-engine', 'vmcg'] },
   { trial: 'adopt', case: '100 VMs', drivers: ['floor', 'floor-careful', 'vmcg'] },
-  { trial: 'launch', case: '7 hierarchies', drivers: ['floor', 'vmcg'] },
+  { trial: 'launch', case: '7 hierarchies', drivers: ['floor', 'floor-helper', 'vmcg'] },
   { trial: 'stats', case: '1,000 sandboxes', drivers: ['floor', 'vmcg'] },
 ]
 

@@ -14,10 +14,11 @@ export const launch = {
   name: 'launch',
   what:
     "a process starts in its cgroups of all hierarchies that a sandbox has a use for, after quiet, up to the child's first own instruction; in " +
-    '`floor` the child enters by itself, in `floor-outside` its parent writes the pid, as all others do',
+    '`floor` the child enters by itself, in `floor-helper` as a program of its own before it becomes the one that is meant, as ' +
+    'with vmcg; in `floor-outside` its parent writes the pid, as all others do',
   unit: 'µs',
   axis: 'hierarchies',
-  drivers: ['floor', 'floor-outside', 'vmcg', 'node-fs', 'containerd', 'opencontainers'],
+  drivers: ['floor', 'floor-helper', 'floor-outside', 'vmcg', 'node-fs', 'containerd', 'opencontainers'],
   cases: () => [{ name: `${CONTROLLERS.length} hierarchies`, size: CONTROLLERS.length }],
   scene,
 }
@@ -38,6 +39,7 @@ async function scene(stage) {
   return {
     drivers: {
       floor: { args: ['inside', program, ...folders], words },
+      'floor-helper': { args: ['helper', program, ...folders], words },
       'floor-outside': { args: ['outside', program, ...folders], words },
       vmcg: { args: [`/${PARENT}/vmcg`, stateFolder(stage), program], words },
       'node-fs': { args: [program, ...folders], words },

@@ -94,6 +94,8 @@ async function observeOnce(roots: Roots, request: ObserveRequest, options: Submi
   }
 }
 
+const NO_ATTRIBUTE = -1
+
 type ResultAt = (index: number) => OpResult
 
 function askHierarchy(batch: Batch, roots: Roots, hierarchy: Hierarchy, request: ObserveRequest) {
@@ -108,9 +110,13 @@ function askHierarchy(batch: Batch, roots: Roots, hierarchy: Hierarchy, request:
   const paths = [...new Set([...request.surroundings(id), ...own])]
   const asked = paths.map((path) => {
     const directory = path === '/' ? '.' : path.slice(1)
-    const files = own.includes(path) ? filesOfOwn : filesAbove
+    const isOwn = own.includes(path)
+    const files = isOwn ? filesOfOwn : filesAbove
     batch.nextGroup()
-    batch.add(OpCode.Inspect, root, directory, { value: files.joined, arg: request.tagAttribute })
+    batch.add(OpCode.Inspect, root, directory, {
+      value: files.joined,
+      arg: isOwn ? request.tagAttribute : NO_ATTRIBUTE,
+    })
     const index = batch.length - 1
     return { path, files, index, programs: hasPrograms ? askPrograms(batch, root, directory) : undefined }
   })

@@ -20,7 +20,7 @@ export interface ObservedHierarchy {
 }
 
 export interface ObservedCgroup {
-  /** The nonce in the directory's tag; null where it has none. */
+  /** The nonce in the directory's tag; null where it has none, and for cgroups above the sandbox. */
   readonly owner: string | null
   readonly knobs: Readonly<Record<string, KnobState>>
   /**

@@ -22,20 +22,18 @@ struct Vm {
 };
 
 static void AskAll(struct Vm* vms, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    ListHugePageSizes();
-    AskThreads(vms[i].qmp);
-  }
+  for (size_t i = 0; i < count; i++) AskThreads(vms[i].qmp);
   for (size_t i = 0; i < count; i++) {
     vms[i].vcpus = TakeThreads(vms[i].qmp, vms[i].tids);
     LookAtProcess(vms[i].pid);
   }
 }
 
-static void LookAndWriteState(const struct Host* host, const struct Vm* vms, size_t count) {
+static void LookAndWriteState(const struct Host* host, const struct Vm* vms, size_t count,
+                              int is_made) {
   for (size_t i = 0; i < count; i++) {
-    LookAtCgroups(host, &vms[i].sandbox);
-    LookAtThreads(host, vms[i].pid);
+    LookAtCgroups(host, &vms[i].sandbox, is_made);
+    LookAtThreads(host, vms[i].pid, is_made);
   }
   for (size_t i = 0; i < count; i++) WriteState(host, &vms[i].sandbox);
 }
@@ -63,7 +61,7 @@ static double Adopt(const struct Host* host, struct Vm* vms, size_t count, const
     ReadState(&vms[i].sandbox);
   }
   AskAll(vms, count);
-  LookAndWriteState(host, vms, count);
+  LookAndWriteState(host, vms, count, 0);
   for (size_t i = 0; i < count; i++) MakeCgroups(host, &vms[i].sandbox);
   for (size_t i = 0; i < count; i++) SetLimits(host, &vms[i], cpus, nodes);
   for (size_t i = 0; i < count; i++) OpenMoves(host, &vms[i].sandbox);
@@ -73,7 +71,7 @@ static double Adopt(const struct Host* host, struct Vm* vms, size_t count, const
     CloseMoves(&vms[i].sandbox);
   }
   AskAll(vms, count);
-  LookAndWriteState(host, vms, count);
+  LookAndWriteState(host, vms, count, 1);
   for (size_t i = 0; i < count; i++) close(vms[i].sandbox.lock);
   return slowest;
 }

@@ -8,10 +8,9 @@
 #include "c.h"
 #include "careful.h"
 
-static void Look(const struct Host* host, const struct Sandbox* sandbox, long pid) {
-  ListHugePageSizes();
-  LookAtCgroups(host, sandbox);
-  LookAtThreads(host, pid);
+static void Look(const struct Host* host, const struct Sandbox* sandbox, long pid, int is_brief) {
+  LookAtCgroups(host, sandbox, 1);
+  LookAtThreads(host, pid, is_brief);
 }
 
 int main(int argc, char** argv) {
@@ -33,11 +32,11 @@ int main(int argc, char** argv) {
     const double start = NowMicroseconds();
     LockSandbox(&sandbox);
     ReadState(&sandbox);
-    Look(&host, &sandbox, pid);
+    Look(&host, &sandbox, pid, 0);
     OpenMoves(&host, &sandbox);
     MoveAll(&sandbox, pid, tids, (int)count - 1);
     CloseMoves(&sandbox);
-    Look(&host, &sandbox, pid);
+    Look(&host, &sandbox, pid, 1);
     close(sandbox.lock);
     AnswerMicroseconds(NowMicroseconds() - start);
   }

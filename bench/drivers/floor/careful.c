@@ -124,59 +124,61 @@ static void ListFolder(const char* path) {
   closedir(folder);
 }
 
-void ListHugePageSizes(void) { ListFolder("/sys/kernel/mm/hugepages"); }
-
 void LookAtProcess(long pid) {
-  static const char* const files[] = {"stat", "status"};
   char path[MAX_NAME];
-  for (int i = 0; i < 2; i++) {
-    snprintf(path, sizeof path, "/proc/%ld/%s", pid, files[i]);
-    ReadToEnd(OpenFile(path, O_RDONLY), path);
-  }
   snprintf(path, sizeof path, "/proc/%ld/task", pid);
   ListFolder(path);
 }
 
-static void LookAtFile(int root, const char* cgroup, const char* name) {
-  char path[MAX_PATH + MAX_NAME];
-  const char* parts[] = {cgroup, "/", name};
-  // The root's own files are beneath it without a folder.
-  const int is_root = strcmp(cgroup, ".") == 0;
-  path[0] = '\0';
-  for (int i = is_root ? 2 : 0; i < 3; i++) strcat(path, parts[i]);
-  const int file = OpenBeneath(root, path, O_RDONLY);
-  if (file >= 0) ReadToEnd(file, path);
+static void LookAtFile(int folder, const char* name) {
+  const int file = OpenBeneath(folder, name, O_RDONLY);
+  if (file >= 0) ReadToEnd(file, name);
 }
 
-static void LookAtCgroup(const struct Host* host, int hierarchy, const char* cgroup, int is_own) {
-  const int root = host->roots[hierarchy];
-  const int folder = OpenBeneath(root, cgroup, O_RDONLY | O_DIRECTORY);
-  if (folder >= 0) {
+// What counts of the cgroups above, once those below are there.
+static int IsReadAbove(const char* knob) {
+  static const char* const knobs[] = {"cpu.cfs_quota_us", "cpu.cfs_period_us", "cpuset.cpus",
+                                      "cpuset.mems"};
+  for (size_t i = 0; i < sizeof knobs / sizeof *knobs; i++) {
+    if (strcmp(knob, knobs[i]) == 0) return 1;
+  }
+  return 0;
+}
+
+enum Place { ABOVE_NEW, ABOVE, OWN };
+
+static void LookAtCgroup(const struct Host* host, int hierarchy, const char* cgroup,
+                         enum Place place) {
+  const int folder = OpenBeneath(host->roots[hierarchy], cgroup, O_RDONLY | O_DIRECTORY);
+  if (folder < 0) return;
+  if (place == OWN) {
     char tag[MAX_NAME];
     Check(fgetxattr(folder, TAG, tag, sizeof tag) >= 0 || errno == ENODATA, cgroup);
-    close(folder);
   }
   for (int i = 0; i < MAX_KNOBS && KNOBS[hierarchy][i] != NULL; i++) {
-    LookAtFile(root, cgroup, KNOBS[hierarchy][i]);
+    const char* knob = KNOBS[hierarchy][i];
+    if (place != ABOVE || IsReadAbove(knob)) LookAtFile(folder, knob);
   }
-  if (is_own) LookAtFile(root, cgroup, "tasks");
+  if (place == OWN) LookAtFile(folder, "tasks");
+  close(folder);
 }
 
-void LookAtCgroups(const struct Host* host, const struct Sandbox* sandbox) {
+void LookAtCgroups(const struct Host* host, const struct Sandbox* sandbox, int is_made) {
+  const enum Place above = is_made ? ABOVE : ABOVE_NEW;
   char path[MAX_PATH + MAX_NAME];
   for (int i = 0; i < HIERARCHIES; i++) {
-    LookAtCgroup(host, i, ".", 0);
+    LookAtCgroup(host, i, ".", above);
     for (const char* end = strchr(sandbox->path, '/'); end != NULL; end = strchr(end + 1, '/')) {
       snprintf(path, sizeof path, "%.*s", (int)(end - sandbox->path), sandbox->path);
-      LookAtCgroup(host, i, path, 0);
+      LookAtCgroup(host, i, path, above);
     }
-    LookAtCgroup(host, i, sandbox->path, 1);
+    LookAtCgroup(host, i, sandbox->path, OWN);
     snprintf(path, sizeof path, "%s/vcpu", sandbox->path);
-    LookAtCgroup(host, i, path, 1);
+    LookAtCgroup(host, i, path, OWN);
   }
 }
 
-void LookAtThreads(const struct Host* host, long pid) {
+void LookAtThreads(const struct Host* host, long pid, int is_brief) {
   char path[MAX_NAME];
   snprintf(path, sizeof path, "%ld/task", pid);
   const int folder = OpenFolder(host->proc, path);
@@ -191,6 +193,7 @@ void LookAtThreads(const struct Host* host, long pid) {
   }
   closedir(list);
   for (int i = 0; i < count; i++) {
+    if (is_brief && tids[i] != pid) continue;
     snprintf(path, sizeof path, "%ld/stat", tids[i]);
     ReadToEnd(OpenBy(folder, path, O_RDONLY), path);
   }

@@ -39,16 +39,16 @@ void ReadState(const struct Sandbox* sandbox);
 // A new file that is on its disk before it takes the place of the old one.
 void WriteState(const struct Host* host, const struct Sandbox* sandbox);
 
-void ListHugePageSizes(void);
-
-// That the process is there, is the one that is meant, and which threads it has.
+// That the threads that the VMM names are its own.
 void LookAtProcess(long pid);
 
-// The tags, knobs and threads of the sandbox's cgroups, and the tags and knobs of those above.
-void LookAtCgroups(const struct Host* host, const struct Sandbox* sandbox);
+// The tags, knobs and threads of the sandbox's cgroups, and the knobs of those above: all of them
+// while there is something to make, and then those that limit what is below.
+void LookAtCgroups(const struct Host* host, const struct Sandbox* sandbox, int is_made);
 
-// The name and the start time of each thread: a tid alone can be somebody else's by now.
-void LookAtThreads(const struct Host* host, long pid);
+// The name and the start time of each thread: a tid alone can be somebody else's by now. A brief
+// look, which finds that all is as it was left, needs no more than the tids.
+void LookAtThreads(const struct Host* host, long pid, int is_brief);
 
 // Makes the sandbox's cgroup and its leaf in each hierarchy, and tags them.
 void MakeCgroups(const struct Host* host, const struct Sandbox* sandbox);
