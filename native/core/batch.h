@@ -35,8 +35,8 @@ struct Operation {
   bool optional;
   std::int32_t group;
   std::shared_ptr<const Root> root;
-  /** Indices into the batch's strings; -1 for what the operation does not need. The value of kInspect
-   * is the names of files. */
+  /** Indices into the batch's strings; -1 for what the operation does not need. The value of
+   * kInspect is the names of files. */
   std::int32_t path;
   std::int32_t value;
   /** The index of an attribute's or a temporary file's name, the switch of kListTasks, the id of an

@@ -44,9 +44,7 @@ bool NeedsValue(OpCode code) {
 }
 
 /** Of an attribute, or of a temporary file. */
-bool NeedsName(OpCode code) {
-  return code == OpCode::kSetXattr || code == OpCode::kReplaceFile;
-}
+bool NeedsName(OpCode code) { return code == OpCode::kSetXattr || code == OpCode::kReplaceFile; }
 
 bool IsIndex(std::int32_t index, bool needed, std::size_t count) {
   return index >= (needed ? 0 : -1) && index < static_cast<std::int64_t>(count);

@@ -15,7 +15,8 @@ struct TaskRecord {
   std::int32_t tid;
   /** PF_* of the kernel's sched.h. */
   std::uint32_t flags;
-  /** In clock ticks since boot: exact below 2^53, which is 2.8 million years at 100 Hz. NaN: not asked for. */
+  /** In clock ticks since boot: exact below 2^53, which is 2.8 million years at 100 Hz. NaN: not
+   * asked for. */
   double start_time;
   /** Padded with NUL. */
   char comm[16];

@@ -68,7 +68,8 @@ class FakeProcess {
     dir_.MakeFile(at + "/stat", StatText(tid, comm));
   }
 
-  [[nodiscard]] Result<Done> List(std::string& bytes, TaskDetail detail = TaskDetail::kOfAll) const {
+  [[nodiscard]] Result<Done> List(std::string& bytes,
+                                  TaskDetail detail = TaskDetail::kOfAll) const {
     return ListTasks(dir_.AsRoot(), "100", detail, bytes);
   }
 
