@@ -82,8 +82,14 @@ TEST_F(DecodeBatchTest, WantsAValueToWrite) {
 
 TEST_F(DecodeBatchTest, WantsTheNameOfAnAttribute) {
   EXPECT_EQ(ErrorOfDecoding({6, kRoot, 0, 0, -1, 0, 0, 0}, "a"), EINVAL);
-  EXPECT_EQ(ErrorOfDecoding({7, kRoot, 0, -1, -1, 0, 0, 0}, "a"), EINVAL);
-  EXPECT_EQ(ErrorOfDecoding({7, kRoot, 0, -1, 0, 0, 0, 0}, "a"), 0);
+  EXPECT_EQ(ErrorOfDecoding({6, kRoot, 0, 0, 0, 0, 0, 0}, "a"), 0);
+}
+
+TEST_F(DecodeBatchTest, WantsTheNamesOfFilesToInspect) {
+  EXPECT_EQ(ErrorOfDecoding({7, kRoot, 0, -1, 0, 0, 0, 0}, "a"), EINVAL);
+  EXPECT_EQ(ErrorOfDecoding({7, kRoot, 0, 0, 1, 0, 0, 0}, "a"), EINVAL);
+  EXPECT_EQ(ErrorOfDecoding({7, kRoot, 0, 0, 0, 0, 0, 0}, "a"), 0);
+  EXPECT_EQ(ErrorOfDecoding({7, kRoot, 0, 0, -1, 0, 0, 0}, "a"), 0);
 }
 
 TEST_F(DecodeBatchTest, WantsATextAndATemporaryNameToReplaceAFile) {
