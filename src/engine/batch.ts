@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer'
 import { VmcgError } from '../errors'
 import {
   OP_OPTIONAL,
@@ -145,15 +146,15 @@ export function resultInspected(result: OpResult): Inspected {
   // As many as the header: each of them has an errno and a length.
   const count = bytes.readInt32LE(0)
   const start = 4 + count * ANSWER_BYTES
-  // Decoded at once: a look has a hundred short texts, and what the kernel writes here is ASCII.
-  const all = bytes.toString('latin1', start)
+  // Decoded at once: a look has a hundred short texts, and nearly all that the kernel writes here is ASCII.
+  const all = isAscii(bytes.subarray(start)) ? bytes.toString('latin1', start) : undefined
   const errnos: number[] = []
   const texts: string[] = []
   let from = 0
   for (let at = 4; at < start; at += ANSWER_BYTES) {
     const end = from + bytes.readInt32LE(at + 4)
     errnos.push(bytes.readInt32LE(at))
-    texts.push(all.slice(from, end))
+    texts.push(all?.slice(from, end) ?? bytes.toString('utf8', start + from, start + end))
     from = end
   }
   return { errnos, texts }

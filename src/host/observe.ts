@@ -104,7 +104,11 @@ function askHierarchy(batch: Batch, roots: Roots, hierarchy: Hierarchy, request:
   const knobs = knobsFor(hierarchy, request.knobs)
   const isMade = request.isMade?.(id) === true
   const filesOfOwn = new CgroupFiles(hierarchy, knobs, true)
-  const filesAbove = new CgroupFiles(hierarchy, isMade ? knobs.filter(isReadAbove) : knobs, false)
+  const filesAbove = new CgroupFiles(
+    hierarchy,
+    isMade ? knobs.filter((knob) => isReadAbove(version, knob)) : knobs,
+    false,
+  )
   const hasPrograms = request.devicePrograms === true && version === 2
   const own = request.own(hierarchy)
   const paths = [...new Set([...request.surroundings(id), ...own])]

@@ -79,19 +79,21 @@ const EFFECTIVE: ReadonlyMap<string, string> = new Map([
   ['cpuset.mems', 'cpuset.mems.effective'],
 ])
 
-/** What the rules read of the cgroups above ours, once ours are there: what these may have at most. */
-const READ_ABOVE: readonly string[] = [
+/** What the rules read of the v1 cgroups above ours, once ours are there: what these may have at most. */
+const READ_ABOVE_V1: readonly string[] = [
   'cpu.cfs_quota_us',
   'cpu.cfs_period_us',
   'cpuset.cpus',
   'cpuset.mems',
   'devices.list',
-  ...EFFECTIVE.values(),
 ]
 
-/** False for knobs that tell no more than what a new cgroup below will have. */
-export function isReadAbove(knob: string): boolean {
-  return controllerOf(knob) === CORE || READ_ABOVE.includes(knob)
+/**
+ * Whether a knob of a cgroup above ours tells more than what a new cgroup below it will have. On v2 that always counts:
+ * a controller that is enabled later brings its knobs to those that are there.
+ */
+export function isReadAbove(version: Version, knob: string): boolean {
+  return version === 2 || READ_ABOVE_V1.includes(knob)
 }
 
 /** The weight of the leaf follows the vCPU threads, whatever is asked for. */

@@ -135,6 +135,8 @@ describe('a result', () => {
     const words = Buffer.from(Int32Array.from([3, 0, 5, 2, 0, 0, 3]).buffer)
     const bytes = [...words, ...Buffer.from('nonce0-7')]
     expect(resultInspected(resultOf(bytes))).toEqual({ errnos: [0, 2, 0], texts: ['nonce', '', '0-7'] })
+    const names = Buffer.from(Int32Array.from([2, 0, 5, 0, 2]).buffer)
+    expect(resultInspected(resultOf([...names, ...Buffer.from('né 1lo')])).texts).toEqual(['né 1', 'lo'])
   })
 
   it('holds thread records, with names up to 16 bytes', () => {

@@ -1,6 +1,6 @@
 import { sandboxPaths } from '../../src/plan/desired'
 import { managedWith, managedWithoutLifted } from '../../src/plan/managed'
-import { neededControllers } from '../../src/plan/needed-controllers'
+import { isReadAbove, neededControllers } from '../../src/plan/needed-controllers'
 import { knobValue, parentPath, pathChain } from '../../src/plan/observed'
 import { operationsOf } from '../../src/plan/operations'
 import { planSandbox } from '../../src/plan/plan-sandbox'
@@ -23,6 +23,20 @@ describe('the controllers that a sandbox needs', () => {
     ['a quota set before', {}, [inCpu(LEAF, 'cpu.cfs_quota_us')], ['cpu!', 'cpuacct']],
   ])('with %s', (_, resources, managed, expected) => {
     expect(names(resources, managed)).toEqual(expected)
+  })
+})
+
+describe('the knobs that are read of the cgroups above, once ours are there', () => {
+  it.each([
+    [1, 'cpu.shares', false],
+    [1, 'memory.limit_in_bytes', false],
+    [1, 'cpu.cfs_quota_us', true],
+    [1, 'cpuset.cpus', true],
+    [1, 'devices.list', true],
+    [2, 'cpu.weight', true],
+    [2, 'memory.max', true],
+  ] as const)('on v%s with %s: %s', (version, knob, isRead) => {
+    expect(isReadAbove(version, knob)).toBe(isRead)
   })
 })
 
