@@ -217,12 +217,7 @@ export class SandboxSession {
       throw await orScopeGone(this, error)
     })
     const { resources } = wanted
-    // What has written nothing has lifted nothing, where the same was asked for before.
-    const isAsBefore = report.operations.every(({ operation }) => operation.kind.startsWith('move-'))
-    const managed =
-      isAsBefore && isDeepStrictEqual(resources, this.state.applied)
-        ? this.state.managed
-        : managedWithoutLifted(this.state.managed, { ...this.state, resources })
+    const managed = managedWithoutLifted(this.state.managed, { ...this.state, resources })
     await this.save({ ...from, applied: resources, managed })
     await showMirror(this, resources, options).catch(async (error) => {
       throw await orScopeGone(this, error)

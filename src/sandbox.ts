@@ -261,8 +261,8 @@ export class Sandbox {
   }
 
   /**
-   * What the sandbox uses: CPU time and throttling of each role, the quota in force, and the figures of every controller
-   * that it is in. Times are microseconds and sizes bytes, on every version.
+   * What the sandbox uses: CPU time and throttling of each role, the quota in force, how many threads each role has, and
+   * the figures of every controller that it is in. Times are microseconds and sizes bytes, on every version.
    *
    * @throws `ERR_VMCG_TIMEOUT`; the kernel's error for a file that cannot be read; `ERR_VMCG_INVALID_ARGUMENT`.
    */

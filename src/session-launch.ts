@@ -1,6 +1,7 @@
 import { type LaunchOrder, type LaunchPlace, launchProcess } from './engine/launch'
 import { openDoor } from './engine/launch-door'
 import { pause } from './engine/pause'
+import type { Report } from './engine/report'
 import type { LaunchedProcess } from './engine/vm-process'
 import { isVmcgError, VmcgError } from './errors'
 import { isSameProcess } from './host/origins'
@@ -19,7 +20,7 @@ export interface LaunchHooks {
   /** Takes a hypervisor up, or lets it go. */
   readonly attach: (hypervisor: Hypervisor | undefined) => Promise<void>
   /** Makes the cgroups and sets the limits, as `apply()`. */
-  readonly apply: (signal: AbortSignal | undefined) => Promise<unknown>
+  readonly apply: (signal: AbortSignal | undefined) => Promise<Report>
   /** Places threads, as `refresh()`. */
   readonly place: () => Promise<unknown>
 }
@@ -75,18 +76,21 @@ export async function launchVmm(
   }
 }
 
-/** Asks whether it is frozen while the limits are looked at; afterwards, where the cgroup to ask is made only now. */
+/** Asks whether it is frozen while the limits are looked at; afterwards, where the cgroup to ask was made only by then. */
 async function applyUnfrozen(
   session: SandboxSession,
   launch: CheckedLaunch,
   { apply }: LaunchHooks,
 ): Promise<void> {
-  if (claimedFreezer(session) === undefined) {
-    await apply(launch.signal)
-    return refuseFrozen(session, launch)
-  }
-  const [applied, unfrozen] = await Promise.allSettled([apply(launch.signal), refuseFrozen(session, launch)])
-  for (const outcome of [applied, unfrozen]) if (outcome.status === 'rejected') throw outcome.reason
+  const asked = claimedFreezer(session) === undefined ? undefined : refuseFrozen(session, launch)
+  const [applied, unfrozen] = await Promise.allSettled([apply(launch.signal), asked])
+  if (applied.status === 'rejected') throw applied.reason
+  if (unfrozen.status === 'rejected') throw unfrozen.reason
+  const { operations } = applied.value
+  const isNew = operations.some(({ operation: { kind, hierarchy } }) => {
+    return kind === 'make-directory' && hierarchy === claimedFreezer(session)?.id
+  })
+  if (asked === undefined || isNew) await refuseFrozen(session, launch)
 }
 
 async function bringUp(

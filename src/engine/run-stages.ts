@@ -42,6 +42,10 @@ export async function runStages(
       all.push(...own)
       const outcome = own.find((one) => ledger.isFatal(one))
       if (outcome === undefined) continue
+      // Those of the stages behind it were not tried, and are in the report as such.
+      const untried = outcomes.slice(from)
+      ledger.add(untried)
+      all.push(...untried)
       const back = takeBackOperations(own, observed)
       if (back.length > 0) ledger.add(await execute(plan, { name: stage.name, operations: back }, {}))
       return { failed: { stage, outcome }, outcomes: all }
@@ -52,8 +56,9 @@ export async function runStages(
 
 /**
  * Stages that follow each other without anything in between: a failure in one keeps those behind it from being tried,
- * as it does within a stage. Threads are moved apart from what comes before: until then an abort, or whoever waits for
- * others, finds them where they were. So is what freezes, loads programs or can block, which takes ways of its own.
+ * as it does within a stage, and an abort ends with the last of them. Threads are moved apart from what comes before:
+ * until then an abort, or whoever waits for others, finds them where they were. So is what freezes, loads programs or
+ * can block, which takes ways of its own.
  */
 function joinedStages(plan: Plan): readonly (readonly [Stage, ...Stage[]])[] {
   const joined: [Stage, ...Stage[]][] = []

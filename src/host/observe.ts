@@ -28,8 +28,8 @@ export interface ObserveRequest {
   /** Whether the device programs of v2 cgroups are wanted. @default false */
   readonly devicePrograms?: boolean | undefined
   /**
-   * Whether all of our own cgroups are expected to be there. What new ones would have is not asked for then. Where one is
-   * missing nevertheless, all is asked for once more. @default no
+   * Whether all of our own cgroups are expected to be there. On v1, what new ones would have is not asked for then. Where
+   * one is missing nevertheless, all is asked for once more. @default no
    */
   readonly isMade?: ((hierarchy: string) => boolean) | undefined
 }
@@ -51,8 +51,8 @@ const USUAL_KNOBS: Readonly<Record<1 | 2, Readonly<Record<string, readonly strin
 const STRUCTURE = [TYPE, SUBTREE_CONTROL, CONTROLLERS]
 
 /**
- * Looks at all of it in one batch, and at most once more. Lists of threads are opened afresh: a descriptor that is kept open shows an old list for
- * seconds. A cgroup or process that is not there is simply not in the result.
+ * Looks at all of it in one batch, and at most once more. Lists of threads are opened afresh: a descriptor that is kept
+ * open shows an old list for seconds. A cgroup or process that is not there is simply not in the result.
  *
  * @throws the kernel's error where something is there and cannot be looked at.
  */

@@ -132,7 +132,9 @@ export class QmpClient {
   #send(line: string): void {
     if (this.#socket.writableCorked === 0) {
       this.#socket.cork()
-      process.nextTick(() => this.#socket.uncork())
+      process.nextTick(() => {
+        if (this.#socket.writableCorked > 0) this.#socket.uncork()
+      })
     }
     this.#socket.write(line)
   }
@@ -266,6 +268,8 @@ export class QmpClient {
     for (const request of this.#requests.values()) request.reject(failure)
     this.#requests.clear()
     for (const stream of this.#streams) stream.end({ error: failure })
+    // What was sent in this turn is on its way.
+    if (this.#socket.writableCorked > 0) this.#socket.uncork()
     this.#socket.destroy()
   }
 }

@@ -103,7 +103,10 @@ export function makeThreaded(cgroups: Cgroups, path: string): Cgroups {
           : parentPath(where) === above && type === 'domain'
             ? 'domain invalid'
             : type
-    return now === undefined || now === type ? [] : [[where, withKnobs(cgroup, text(TYPE, now))]]
+    if (now === undefined || now === type) return []
+    const { pids: _pids, ...others } = cgroup
+    // The kernel lists no processes for a threaded cgroup.
+    return [[where, withKnobs(where === path ? others : cgroup, text(TYPE, now))]]
   })
   return { ...cgroups, ...Object.fromEntries(changed) }
 }

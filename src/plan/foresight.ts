@@ -1,6 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
+import { controllerNames } from '../model/unified'
+import { CONTROLLERS, SUBTREE_CONTROL, TYPE } from './after-v2'
 import type { Desired } from './desired'
-import type { KnobState, Observed, ObservedCgroup, ObservedHierarchy, ObservedProcess } from './observed'
+import {
+  type KnobState,
+  knobValue,
+  type Observed,
+  type ObservedCgroup,
+  type ObservedHierarchy,
+  type ObservedProcess,
+} from './observed'
 
 /** What is wanted, and what a look finds. */
 export interface Seen {
@@ -65,19 +74,29 @@ function isSameHierarchy(expected: ObservedHierarchy, seen: ObservedHierarchy | 
 
 function isSameCgroup(expected: ObservedCgroup | undefined, seen: ObservedCgroup | undefined): boolean {
   if (expected === undefined || seen === undefined) return false
+  // Whoever comes to the root of all, or leaves it, is nobody's business.
+  const isRoot = knobValue(seen, TYPE) === undefined
   return (
     expected.owner === seen.owner &&
     isSameList(expected.tids, seen.tids) &&
-    (expected.pids === seen.pids || isDeepStrictEqual(expected.pids, seen.pids)) &&
+    (isRoot || isDeepStrictEqual(expected.pids, seen.pids)) &&
     isDeepStrictEqual(expected.devicePrograms, seen.devicePrograms) &&
-    Object.entries(seen.knobs).every(([knob, state]) => isSameKnob(expected.knobs[knob], state))
+    Object.entries(seen.knobs).every(([knob, state]) => isSameKnob(knob, expected.knobs[knob], state))
   )
 }
 
-function isSameKnob(expected: KnobState | undefined, seen: KnobState): boolean {
+/** The kernel has an order of its own for the names of controllers. */
+const NAMES: readonly string[] = [CONTROLLERS, SUBTREE_CONTROL]
+
+function isSameKnob(knob: string, expected: KnobState | undefined, seen: KnobState): boolean {
   if (expected === undefined) return seen.kind === 'absent'
-  if (expected.kind !== seen.kind) return false
-  return seen.kind !== 'value' || (expected.kind === 'value' && expected.value === seen.value)
+  if (expected.kind !== 'value' || seen.kind !== 'value') return expected.kind === seen.kind
+  if (expected.value === seen.value) return true
+  return NAMES.includes(knob) && isDeepStrictEqual(names(expected.value), names(seen.value))
+}
+
+function names(text: string): ReadonlySet<string> {
+  return new Set(controllerNames(text))
 }
 
 function isSameProcess(expected: ObservedProcess, seen: ObservedProcess | undefined): boolean {

@@ -3,7 +3,8 @@ import { isVmcgError } from '../../src/errors'
 import { type Desired, sandboxPaths } from '../../src/plan/desired'
 import { isForeseen, type Seen } from '../../src/plan/foresight'
 import { managedWith } from '../../src/plan/managed'
-import type { Observed, ObservedCgroup } from '../../src/plan/observed'
+import { isReadAbove } from '../../src/plan/needed-controllers'
+import { type Observed, type ObservedCgroup, pathChain } from '../../src/plan/observed'
 import { operationsOf } from '../../src/plan/operations'
 import { planAhead, planSandbox } from '../../src/plan/plan-sandbox'
 import { SimulatedKernel } from '../../src/plan/simulated-kernel'
@@ -26,6 +27,24 @@ import {
 
 type Draw = fc.GeneratorValue
 
+/** With no more of the cgroups above than a look reads, once ours are there. */
+function asLooksSee(state: Observed, wanted: Desired): Observed {
+  const above = pathChain(sandboxPaths(wanted).parent)
+  return {
+    ...state,
+    hierarchies: state.hierarchies.map((hierarchy) => {
+      const { cgroups, version } = hierarchy
+      const seen = Object.entries(cgroups).map(([path, cgroup]) => {
+        const knobs = Object.entries(cgroup.knobs).filter(
+          ([knob]) => !above.includes(path) || isReadAbove(version, knob),
+        )
+        return [path, { ...cgroup, knobs: Object.fromEntries(knobs) }]
+      })
+      return { ...hierarchy, cgroups: Object.fromEntries(seen) }
+    }),
+  }
+}
+
 /** What the kernel makes of a plan, and what the state says of the sandbox by then. */
 function carriedOut({ desired: wanted, observed: before }: Seen) {
   const { plan, expected } = planAhead(wanted, before)
@@ -40,7 +59,7 @@ function carriedOut({ desired: wanted, observed: before }: Seen) {
   }
   return {
     expected: { desired: wanted, observed: expected },
-    seen: { desired: now, observed: kernel.observe() },
+    seen: { desired: now, observed: asLooksSee(kernel.observe(), wanted) },
   }
 }
 
@@ -137,6 +156,26 @@ describe('a look that is not the one that was expected', () => {
     const [first, ...rest] = vmm.threads
     const reborn = [{ ...first, tid: VMM, startTime: 7, name: '' }, ...rest]
     expect(isForeseen(expected, withProcess({ ...vmm, threads: reborn }))).toBe(false)
+  })
+
+  it('on v2 may have other processes in the root of all, and the controllers in another order', () => {
+    const cgroup = (type: string | null, controllers: string, pids: readonly number[]): ObservedCgroup => ({
+      owner: null,
+      tids: [],
+      pids,
+      knobs: {
+        'cgroup.type': type === null ? { kind: 'absent' } : { kind: 'value', value: type },
+        'cgroup.controllers': { kind: 'value', value: controllers },
+      },
+    })
+    const seen = (cgroups: Readonly<Record<string, ObservedCgroup>>) =>
+      seenWith({}, observed([{ id: 'unified', version: 2, controllers: ['cpu'], mountPoint: '/c', cgroups }]))
+    const before = seen({ '/': cgroup(null, 'memory cpu', [1]), '/a': cgroup('domain', 'cpu', [2]) })
+    const root = cgroup(null, 'cpu memory', [1, 9])
+    expect(isForeseen(before, seen({ '/': root, '/a': cgroup('domain', 'cpu', [2]) }))).toBe(true)
+    expect(isForeseen(before, seen({ '/': root, '/a': cgroup('domain', 'cpu', [2, 9]) }))).toBe(false)
+    expect(isForeseen(before, seen({ '/': root, '/a': cgroup('domain', 'cpu io', [2]) }))).toBe(false)
+    expect(isForeseen(before, seen({ '/': root, '/a': cgroup('threaded', 'cpu', [2]) }))).toBe(false)
   })
 
   it('may know less of the knobs than was expected, and no more', () => {

@@ -290,6 +290,17 @@ describe('QMP events', () => {
 })
 
 describe('closing a QMP connection', () => {
+  test('leaves a command of the same turn on its way, which the VMM carries out', async () => {
+    let heard: (command: string) => void = () => undefined
+    const said = new Promise<string>((resolve) => {
+      heard = resolve
+    })
+    const qmp = await connectToQmp(({ execute }) => heard(execute))
+    const quitting = qmp.execute('quit')
+    await Promise.all([qmp.close(), expect(quitting).rejects.toMatchObject({ code: 'ERR_VMCG_QMP_CLOSED' })])
+    expect(await said).toBe('quit')
+  })
+
   test('rejects what is in flight, and may be done twice', async () => {
     const qmp = await connectToQmp(() => {})
     const waiting = qmp.execute('query-status')
