@@ -51,13 +51,14 @@ class Filling {
   }
 
   goals() {
-    const rows = goalOutcomes(this.run.trials).map(({ text, atMost, value, outcome }) => [
+    const rows = goalOutcomes(this.run.trials).map(({ text, atMost, value, floor, outcome }) => [
       text,
       atMost,
       value,
+      floor,
       outcome,
     ])
-    return markdownTable([['goal', 'at most', 'measured', 'outcome'], ...rows.map(escaped)])
+    return markdownTable([['goal', 'at most', 'measured', 'the same in C', 'outcome'], ...rows.map(escaped)])
   }
 
   /** @param {string} trial */
