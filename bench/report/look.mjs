@@ -7,6 +7,7 @@ const STYLES = new Map([
   ['vmcg-engine', { colour: '#f0a3ad', shape: 'circle' }],
   ['floor', { colour: '#222222', shape: 'cross' }],
   ['floor-careful', { colour: '#555555', shape: 'triangle-up' }],
+  ['floor-helper', { colour: '#6f6f6f', shape: 'cross' }],
   ['floor-outside', { colour: '#888888', shape: 'cross' }],
   ['node-fs', { colour: '#66a182', shape: 'square' }],
   ['node-fs-fd', { colour: '#a9cbb7', shape: 'square' }],
