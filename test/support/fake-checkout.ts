@@ -3,19 +3,20 @@ import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 const TOOLS = join(__dirname, '..', '..', 'tools')
 
 /**
- * Stands in for npm, node-gyp and tsc: each notes its call; npm "installs" the other two. `$FAKE_SLOW` (milliseconds)
- * and `$FAKE_FAIL` (a name) say how a step behaves.
+ * Stands in for npm, node-gyp and tsc: each notes its call; npm "installs" the other two. A step goes on once there is no
+ * file `$FAKE_HOLD` any more, and fails where `$FAKE_FAIL` is its name.
  */
 const FAKE_TOOL = `
 const fs = require('node:fs')
 const path = require('node:path')
 const name = path.basename(__filename).replace(/(-cli)?\\.js$/, '')
 fs.appendFileSync(path.join(process.env.FAKE_ROOT, 'calls'), [name, ...process.argv.slice(2)].join(' ') + '\\n')
-setTimeout(() => {
+const work = () => {
   if (process.env.FAKE_FAIL === name) {
     console.error(name + ' cannot do this')
     process.exit(3)
@@ -30,7 +31,9 @@ setTimeout(() => {
     }
   }
   if (name === 'node-gyp') fs.mkdirSync('build', { recursive: true })
-}, Number(process.env.FAKE_SLOW ?? 0))
+}
+const begin = () => (fs.existsSync(process.env.FAKE_HOLD ?? '') ? setTimeout(begin, 10) : work())
+begin()
 `
 
 export interface Outcome {
@@ -39,16 +42,31 @@ export interface Outcome {
   readonly stderr: string
 }
 
+export interface Started {
+  readonly child: ChildProcess
+  readonly done: Promise<Outcome>
+  /** Resolves once it has said this on stderr. */
+  says(words: string): Promise<void>
+}
+
 export interface FakeCheckout {
   readonly root: string
   /** The calls of the stand-ins so far, such as `npm ci …`. */
   calls(): string[]
   /** The names in them: `['npm', 'node-gyp', 'tsc']`. */
   steps(): string[]
-  start(goal: string, env?: NodeJS.ProcessEnv): { child: ChildProcess; done: Promise<Outcome> }
+  start(goal: string, env?: NodeJS.ProcessEnv): Started
+  /** Has the steps of what is started with this environment wait, until `letGo()`. */
+  hold(): { readonly env: NodeJS.ProcessEnv; letGo(): void }
   setUp(goal: string, env?: NodeJS.ProcessEnv): Promise<Outcome>
   write(path: string, text: string): void
   remove(): void
+}
+
+function hasSaid(words: string): (outcome: Outcome) => void {
+  return ({ stderr }) => {
+    if (!stderr.includes(words)) throw new Error(`it ended without "${words}": ${stderr}`)
+  }
 }
 
 /** A checkout with the real set-up script, and stand-ins for all that it calls. */
@@ -81,7 +99,10 @@ export function makeFakeCheckout(): FakeCheckout {
       stderr += String(chunk)
     })
     const done = once(child, 'close').then(([code, signal]) => ({ code, signal, stderr }))
-    return { child, done }
+    const says = async (words: string) => {
+      while (!stderr.includes(words)) await Promise.race([sleep(10), done.then(hasSaid(words))])
+    }
+    return { child, done, says }
   }
   const calls = () => {
     try {
@@ -90,8 +111,14 @@ export function makeFakeCheckout(): FakeCheckout {
       return []
     }
   }
+  const held = join(root, 'held')
+  const hold: FakeCheckout['hold'] = () => {
+    writeFileSync(held, '')
+    return { env: { FAKE_HOLD: held }, letGo: () => rmSync(held) }
+  }
   return {
     root,
+    hold,
     calls,
     steps: () => calls().map((call) => call.split(' ')[0] ?? ''),
     start,
