@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { controllerNames } from '../model/unified'
 import { CONTROLLERS, SUBTREE_CONTROL, TYPE } from './after-v2'
-import type { Desired } from './desired'
+import { type Desired, sandboxPaths } from './desired'
 import {
   type KnobState,
   knobValue,
@@ -26,7 +26,10 @@ export interface Seen {
  * they are written, and counts as the same.
  */
 export function isForeseen(expected: Seen, seen: Seen): boolean {
-  return wants(expected.desired, seen.desired) && isSameState(expected.observed, seen.observed)
+  const { sandbox, vcpu } = sandboxPaths(seen.desired)
+  return (
+    wants(expected.desired, seen.desired) && isSameState(expected.observed, seen.observed, [sandbox, vcpu])
+  )
 }
 
 function wants(before: Desired, now: Desired): boolean {
@@ -53,26 +56,34 @@ const OTHERS = [
   'unsupported',
 ] as const satisfies readonly (keyof Desired)[]
 
-function isSameState(expected: Observed, seen: Observed): boolean {
+function isSameState(expected: Observed, seen: Observed, own: readonly string[]): boolean {
   return (
     expected.hierarchies.length === seen.hierarchies.length &&
-    expected.hierarchies.every((one, index) => isSameHierarchy(one, seen.hierarchies[index])) &&
+    expected.hierarchies.every((one, index) => isSameHierarchy(one, seen.hierarchies[index], own)) &&
     expected.processes.length === seen.processes.length &&
     expected.processes.every((one, index) => isSameProcess(one, seen.processes[index])) &&
     isDeepStrictEqual(expected.lackedForPrograms, seen.lackedForPrograms)
   )
 }
 
-function isSameHierarchy(expected: ObservedHierarchy, seen: ObservedHierarchy | undefined): boolean {
+function isSameHierarchy(
+  expected: ObservedHierarchy,
+  seen: ObservedHierarchy | undefined,
+  own: readonly string[],
+): boolean {
   if (seen === undefined || expected.id !== seen.id) return false
   const paths = Object.keys(seen.cgroups)
   return (
     paths.length === Object.keys(expected.cgroups).length &&
-    paths.every((path) => isSameCgroup(expected.cgroups[path], seen.cgroups[path]))
+    paths.every((path) => isSameCgroup(expected.cgroups[path], seen.cgroups[path], own.includes(path)))
   )
 }
 
-function isSameCgroup(expected: ObservedCgroup | undefined, seen: ObservedCgroup | undefined): boolean {
+function isSameCgroup(
+  expected: ObservedCgroup | undefined,
+  seen: ObservedCgroup | undefined,
+  isOwn: boolean,
+): boolean {
   if (expected === undefined || seen === undefined) return false
   // Whoever comes to the root of all, or leaves it, is nobody's business.
   const isRoot = knobValue(seen, TYPE) === undefined
@@ -81,8 +92,15 @@ function isSameCgroup(expected: ObservedCgroup | undefined, seen: ObservedCgroup
     isSameList(expected.tids, seen.tids) &&
     (isRoot || isDeepStrictEqual(expected.pids, seen.pids)) &&
     isDeepStrictEqual(expected.devicePrograms, seen.devicePrograms) &&
-    Object.entries(seen.knobs).every(([knob, state]) => isSameKnob(knob, expected.knobs[knob], state))
+    Object.entries(seen.knobs).every(
+      ([knob, state]) => (isOwn && isResult(knob)) || isSameKnob(knob, expected.knobs[knob], state),
+    )
   )
+}
+
+/** What comes of others, such as `cpuset.cpus.effective`: rules read that of the cgroups above ours only. */
+function isResult(knob: string): boolean {
+  return knob.endsWith('.effective')
 }
 
 /** The kernel has an order of its own for the names of controllers. */

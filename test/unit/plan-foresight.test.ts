@@ -178,6 +178,31 @@ describe('a look that is not the one that was expected', () => {
     expect(isForeseen(before, seen({ '/': root, '/a': cgroup('threaded', 'cpu', [2]) }))).toBe(false)
   })
 
+  it('on v2 may have other CPUs in effect in our own cgroups, and not above', () => {
+    const cgroup = (effective: string): ObservedCgroup => ({
+      owner: null,
+      tids: [],
+      pids: [],
+      knobs: {
+        'cgroup.type': { kind: 'value', value: 'domain' },
+        'cpuset.cpus.effective': { kind: 'value', value: effective },
+      },
+    })
+    const seen = (above: string, own: string) => {
+      const cgroups = { '/kata': cgroup(above), [SANDBOX]: cgroup(own), [LEAF]: cgroup(own) }
+      const unified = {
+        id: 'unified',
+        version: 2,
+        controllers: ['cpuset'],
+        mountPoint: '/c',
+        cgroups,
+      } as const
+      return seenWith({}, observed([unified]))
+    }
+    expect(isForeseen(seen('0-3', '0-3'), seen('0-3', '0'))).toBe(true)
+    expect(isForeseen(seen('0-3', '0-3'), seen('0-2', '0-3'))).toBe(false)
+  })
+
   it('may know less of the knobs than was expected, and no more', () => {
     const [hierarchy] = inside().hierarchies
     if (hierarchy === undefined) throw new Error('no hierarchy')
