@@ -5,8 +5,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <array>
-
 #include "directory.h"
 #include "entry.h"
 #include "file_io.h"
@@ -67,20 +65,16 @@ Result<Done> SetXattr(const Root& root, const std::string& path, const std::stri
 }
 
 Result<Done> GetXattr(const Fd& directory, const std::string& name, std::string& bytes) {
-  std::array<char, kUsualXattrBytes> usual{};
-  const ssize_t size = RetryOnEintr(
-      [&] { return fgetxattr(directory.get(), name.c_str(), usual.data(), usual.size()); });
-  if (size >= 0) {
-    bytes.append(usual.data(), static_cast<std::size_t>(size));
-    return Done{};
+  const std::size_t before = bytes.size();
+  for (std::size_t room = kUsualXattrBytes;; room = kMaxXattrBytes) {
+    bytes.resize(before + room);
+    const ssize_t size = RetryOnEintr(
+        [&] { return fgetxattr(directory.get(), name.c_str(), bytes.data() + before, room); });
+    const SysError error = LastError("fgetxattr");
+    bytes.resize(before + (size == -1 ? 0 : static_cast<std::size_t>(size)));
+    if (size != -1) return Done{};
+    if (error.number != ERANGE || room == kMaxXattrBytes) return error;
   }
-  if (errno != ERANGE) return LastError("fgetxattr");
-  std::string large(kMaxXattrBytes, '\0');
-  const ssize_t all = RetryOnEintr(
-      [&] { return fgetxattr(directory.get(), name.c_str(), large.data(), large.size()); });
-  if (all == -1) return LastError("fgetxattr");
-  bytes.append(large.data(), static_cast<std::size_t>(all));
-  return Done{};
 }
 
 Result<Done> ListDirs(const Root& root, const std::string& path, std::string& bytes) {
