@@ -1,7 +1,7 @@
 import { freeze, freezerState, thaw } from './engine/freezer'
 import { CgroupError, isVmcgError } from './errors'
 import type { Hierarchy } from './host/hierarchies'
-import { freezingHierarchy } from './host/sandbox-hierarchies'
+import { freezerOf, freezingHierarchy } from './host/sandbox-hierarchies'
 import { lookAtTeardown } from './sandbox-look'
 import type { ActOptions } from './sandbox-options'
 import type { SandboxSession } from './sandbox-session'
@@ -61,7 +61,7 @@ export async function refuseFrozen(session: SandboxSession, { signal }: ActOptio
 
 /** Where a sandbox can be frozen as it is. */
 export function claimedFreezer({ host, state }: SandboxSession): Hierarchy | undefined {
-  const freezer = host.controller('freezer') ?? host.hierarchies.find(({ version }) => version === 2)
+  const freezer = freezerOf(host)
   return freezer !== undefined && state.claimed.includes(freezer.id) ? freezer : undefined
 }
 

@@ -1,12 +1,11 @@
 import { type OpResult, resultInspected } from '../engine/batch'
-import { CgroupError, errnoName, errnoText } from '../errors'
+import { fileError, isGone } from '../engine/cgroup-tree'
 import { threadsFile } from '../model/unified'
 import type { KnobState, ObservedCgroup } from '../plan/observed'
 import type { Hierarchy } from './hierarchies'
 
 const ENOENT = 2
 const EACCES = 13
-const ENODEV = 19
 const EINVAL = 22
 const ENODATA = 61
 const EOPNOTSUPP = 95
@@ -40,10 +39,10 @@ export class CgroupFiles {
    */
   read(result: OpResult, directory: string): ObservedCgroup | undefined {
     if (isGone(result.errno)) return undefined
-    if (result.errno !== 0) throw unreadable(directory, result.errno)
+    if (result.errno !== 0) throw fileError('read', directory, result.errno)
     const { errnos, texts } = resultInspected(result)
     const ofTag = errnos[0] ?? ENODATA
-    if (ofTag !== 0 && ofTag !== ENODATA && ofTag !== EOPNOTSUPP) throw unreadable(directory, ofTag)
+    if (ofTag !== 0 && ofTag !== ENODATA && ofTag !== EOPNOTSUPP) throw fileError('read', directory, ofTag)
     const knobs: Record<string, KnobState> = {}
     let at = 1
     for (const knob of this.#knobs) {
@@ -68,22 +67,17 @@ const NOBODY: readonly number[] = Object.freeze([])
 const ABSENT: KnobState = Object.freeze({ kind: 'absent' })
 const WRITE_ONLY: KnobState = Object.freeze({ kind: 'write-only' })
 
-/** ENODEV: the cgroup was removed between the open and the read. */
-function isGone(errno: number): boolean {
-  return errno === ENOENT || errno === ENODEV
-}
-
 function knobState(errno: number, text: string, directory: string, knob: string): KnobState {
   if (errno === 0) return { kind: 'value', value: text.trimEnd() }
   if (isGone(errno)) return ABSENT
   if (errno === EACCES || errno === EINVAL) return WRITE_ONLY
-  throw unreadable(`${directory}/${knob}`, errno)
+  throw fileError('read', `${directory}/${knob}`, errno)
 }
 
 /** Ascending: v2 lists them in no order. */
 function idList(errno: number, text: string, directory: string, file: string): readonly number[] | undefined {
   if (isGone(errno)) return undefined
-  if (errno !== 0) throw unreadable(`${directory}/${file}`, errno)
+  if (errno !== 0) throw fileError('read', `${directory}/${file}`, errno)
   const lines = text.trimEnd()
   return lines === ''
     ? NOBODY
@@ -91,12 +85,4 @@ function idList(errno: number, text: string, directory: string, file: string): r
         .split('\n')
         .map(Number)
         .sort((a, b) => a - b)
-}
-
-export function unreadable(path: string, errno: number): CgroupError {
-  return new CgroupError(errnoName(errno), `cannot read ${path}: ${errnoText(errno)}`, {
-    errno: -errno,
-    syscall: 'read',
-    path,
-  })
 }

@@ -1,4 +1,5 @@
 import { Batch, type OpResult, resultTasks } from '../engine/batch'
+import { fileError } from '../engine/cgroup-tree'
 import { type Roots, type SubmitOptions, submit } from '../engine/lane'
 import { OpCode } from '../engine/native'
 import { CONTROLLERS, SUBTREE_CONTROL, TYPE, USUAL_KNOBS_V2 } from '../plan/after-v2'
@@ -6,7 +7,7 @@ import { isReadAbove } from '../plan/needed-controllers'
 import type { Observed, ObservedCgroup, ObservedHierarchy, ObservedProcess } from '../plan/observed'
 import type { TagAttribute } from '../plan/operations'
 import { lackedForPrograms } from './capabilities'
-import { CgroupFiles, unreadable } from './cgroup-files'
+import { CgroupFiles } from './cgroup-files'
 import type { Hierarchy } from './hierarchies'
 import { askPrograms, programsFrom } from './observe-programs'
 
@@ -158,7 +159,7 @@ function askProcess(batch: Batch, roots: Roots, pid: number, { isBrief = false }
   return (at: ResultAt): ObservedProcess | undefined => {
     const { errno } = at(index)
     if (errno === ENOENT || errno === ESRCH) return undefined
-    if (errno !== 0) throw unreadable(`/proc/${pid}/task`, errno)
+    if (errno !== 0) throw fileError('read', `/proc/${pid}/task`, errno)
     const tasks = resultTasks(at(index))
     const threads = tasks
       .filter(({ flags }) => (flags & PF_EXITING) === 0)

@@ -79,10 +79,15 @@ function deviceHierarchy(host: Host, { devices, program = null }: Wanted): reado
  * @throws as {@link managerHierarchies}.
  */
 export function freezingHierarchy(host: Host, only: readonly string[]): Hierarchy {
-  const hierarchy = host.controller('freezer') ?? host.hierarchies.find(({ version }) => version === 2)
+  const hierarchy = freezerOf(host)
   if (hierarchy === undefined) throw missing(host, 'freezer')
   if (only.length > 0 && !only.includes(hierarchy.id)) throw notTakenOver('freezer', only)
   return writable(hierarchy)
+}
+
+/** The freezer of v1, and where that is not mounted v2. */
+export function freezerOf(host: Host): Hierarchy | undefined {
+  return host.controller('freezer') ?? host.hierarchies.find(({ version }) => version === 2)
 }
 
 function notTakenOver(name: string, only: readonly string[]): VmcgError {
