@@ -23,7 +23,10 @@ export interface OperationOutcome {
   readonly ids: readonly { readonly id: number; readonly errno: number }[]
 }
 
-/** Carries out one stage of a plan, or several at once as if they were the first of them. The engine's writes to the kernel; a test may put another in its place. */
+/**
+ * Carries out one stage of a plan, or several at once as if they were the first of them. The engine's writes to the
+ * kernel; a test may put another in its place.
+ */
 export type StageExecutor = (
   plan: Plan,
   stage: Stage,

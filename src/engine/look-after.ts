@@ -10,9 +10,14 @@ export interface Done {
   readonly outcomes: readonly OperationOutcome[]
 }
 
-export interface PutBackOptions<L> {
-  /** Whether a look shows just what was expected, everybody who was seen before among it. @default never */
-  readonly isForeseen?: ((seen: L) => boolean) | undefined
+/** What a look after it shows. */
+export interface LookedAfter {
+  readonly observed: Observed
+  /** It is just what was expected, everybody who was seen before among it. @default false */
+  readonly isForeseen?: boolean | undefined
+}
+
+export interface PutBackOptions {
   /** Tells who has an id after it was written; undefined: nobody is asked. */
   readonly identify: Identify | undefined
   /** Told of the operations that have put strangers back. */
@@ -25,11 +30,11 @@ export interface PutBackOptions<L> {
  *
  * @throws what `look` throws, once strangers are back.
  */
-export async function lookAfter<L extends { readonly observed: Observed }>(
+export async function lookAfter<L extends LookedAfter>(
   { plan, observed, outcomes }: Done,
   look: () => Promise<L>,
   execute: StageExecutor,
-  { identify, isForeseen, onPutBack }: PutBackOptions<L>,
+  { identify, onPutBack }: PutBackOptions,
 ): Promise<L> {
   const putBack = async (suspects: readonly OperationOutcome[]): Promise<boolean> => {
     const operations = identify === undefined ? [] : putBackStrangers(suspects, observed, identify)
@@ -44,6 +49,6 @@ export async function lookAfter<L extends { readonly observed: Observed }>(
     await putBack(outcomes)
     throw error
   }
-  if (isForeseen?.(seen) === true) return seen
+  if (seen.isForeseen === true) return seen
   return (await putBack(withoutConfirmed(outcomes, observed, seen.observed))) ? look() : seen
 }

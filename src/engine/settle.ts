@@ -55,10 +55,10 @@ export async function settle(
 ): Promise<Report> {
   const first = await look()
   const ledger = new Ledger(sandboxPaths(first.desired).vcpu)
-  const planned = (seen: Look, foreseenBy?: PlannedLook): PlannedLook => {
+  const planned = (seen: Look, foreseenBy?: Plan): PlannedLook => {
     ledger.addLook(seen.missing)
     return foreseenBy !== undefined
-      ? { ...seen, plan: Object.freeze({ ...foreseenBy.plan, stages: NO_STAGES }), expected: seen.observed }
+      ? { ...seen, plan: Object.freeze({ ...foreseenBy, stages: NO_STAGES }), expected: seen.observed }
       : { ...seen, ...planAhead(seen.desired, seen.observed) }
   }
   let now = planned(first)
@@ -75,15 +75,13 @@ export async function settle(
     ledger.addPlan(before.plan)
     const { plan, observed } = before
     const { failed, outcomes } = await runStages(plan, observed, execute, ledger, options).catch(tell)
-    const next = new NextLook(failed === undefined ? before : undefined, look)
+    const lookNext = () => nextLook(look, failed === undefined ? before : undefined)
     const putBack = {
       identify: options.identify,
-      isForeseen: (seen: Look) => next.isForeseen(seen),
       onPutBack: (done: readonly OperationOutcome[]) => ledger.addPutBack(done),
     }
-    const take = () => next.take()
-    const seen = await lookAfter({ plan, observed, outcomes }, take, execute, putBack).catch(tell)
-    now = planned(seen, next.isForeseen(seen) ? before : undefined)
+    const seen = await lookAfter({ plan, observed, outcomes }, lookNext, execute, putBack).catch(tell)
+    now = planned(seen, seen.isForeseen ? plan : undefined)
     if (failed !== undefined) {
       // Somebody else may have written in between: worth one more try, unless a fresh look gives the same stage again.
       const isSame = isDeepStrictEqual(stageNamed(now.plan, failed.stage.name), failed.stage)
@@ -105,31 +103,19 @@ type PlannedLook = Look & PlanAhead
 /**
  * The look after a plan was carried out: a brief one first, which will do where it finds just what was expected. What it
  * does not, no plan is made from.
+ *
+ * @param before undefined: there is nothing to be expected.
  */
-class NextLook {
-  readonly #before: PlannedLook | undefined
-  readonly #look: SettleLook
-  #foreseen: Look | undefined
-
-  /** @param before undefined: there is nothing to be expected. */
-  constructor(before: PlannedLook | undefined, look: SettleLook) {
-    this.#before = before
-    this.#look = look
+async function nextLook(
+  look: SettleLook,
+  before: PlannedLook | undefined,
+): Promise<Look & { readonly isForeseen: boolean }> {
+  if (before !== undefined) {
+    const brief = await look(true)
+    const expected = { desired: before.desired, observed: before.expected }
+    if (brief.missing.length === 0 && isForeseen(expected, brief)) return { ...brief, isForeseen: true }
   }
-
-  async take(): Promise<Look> {
-    this.#foreseen = undefined
-    if (this.#before === undefined) return this.#look()
-    const brief = await this.#look(true)
-    const expected = { desired: this.#before.desired, observed: this.#before.expected }
-    if (brief.missing.length > 0 || !isForeseen(expected, brief)) return this.#look()
-    this.#foreseen = brief
-    return brief
-  }
-
-  isForeseen(seen: Look): boolean {
-    return seen === this.#foreseen
-  }
+  return { ...(await look()), isForeseen: false }
 }
 
 const NO_STAGES: readonly Stage[] = Object.freeze([])

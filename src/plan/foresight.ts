@@ -28,17 +28,18 @@ export interface Seen {
 export function isForeseen(expected: Seen, seen: Seen): boolean {
   const { sandbox, vcpu } = sandboxPaths(seen.desired)
   return (
-    wants(expected.desired, seen.desired) && isSameState(expected.observed, seen.observed, [sandbox, vcpu])
+    wantsTheSame(expected.desired, seen.desired) &&
+    isSameState(expected.observed, seen.observed, [sandbox, vcpu])
   )
 }
 
-function wants(before: Desired, now: Desired): boolean {
+function wantsTheSame(before: Desired, now: Desired): boolean {
   return (
     before.vmm === now.vmm &&
     isSameList(before.vcpus, now.vcpus) &&
     isSameList(before.helpers, now.helpers) &&
     isSameList(before.threads, now.threads) &&
-    OTHERS.every((field) => before[field] === now[field] || isDeepStrictEqual(before[field], now[field]))
+    OTHERS.every((field) => isDeepStrictEqual(before[field], now[field]))
   )
 }
 
