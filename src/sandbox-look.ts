@@ -68,15 +68,13 @@ export async function lookAtSandbox(
   // Many monitors may have answered in the same turn.
   if (threads !== undefined) await turns.next()
   const observed = await observe(context.roots, question.request, options)
-  return lookFrom(context.state, question, threads, observed)
+  return lookFrom(context.state, wanted, question, threads, observed)
 }
 
 interface Question {
   readonly request: ObserveRequest
   readonly resources: Desired['resources']
   readonly leftOut: readonly string[]
-  readonly devices: Desired['devices']
-  readonly unsupported: Desired['unsupported']
   readonly vmm: ProcessState | undefined
   readonly helpers: readonly ProcessState[]
 }
@@ -109,13 +107,14 @@ function questionOf(
     isBrief,
     pids: [...(vmm === undefined ? [] : [vmm]), ...helpers].map(({ pid }) => pid),
   }
-  return { request, resources, leftOut, devices, unsupported, vmm, helpers }
+  return { request, resources, leftOut, vmm, helpers }
 }
 
 /** @throws `ERR_VMCG_VM_GONE` */
 function lookFrom(
   state: SandboxState,
-  { resources, leftOut, devices, unsupported, vmm, helpers }: Question,
+  { devices, unsupported }: Wanted,
+  { resources, leftOut, vmm, helpers }: Question,
   threads: HypervisorThreads | undefined,
   observed: Observed,
 ): SandboxLook {

@@ -53,7 +53,7 @@ export async function readSandboxes<Group extends StatsGroup>(
   options: StatsOptions<Group>,
 ): Promise<readonly ReadSandbox<Group>[]> {
   const { groups, timeoutMs = DEFAULT_TIMEOUT_MS, signal } = options
-  const members = groupMembers(groups)
+  const members = groups && groupMembers(groups)
   let files = 0
   const sources = subjects.map(({ meter }) => () => {
     const opened = meter()
@@ -72,7 +72,7 @@ export async function readSandboxes<Group extends StatsGroup>(
     const outcome = outcomes[index]
     if (outcome === undefined) return []
     if (outcome.status === 'rejected') return [{ sandbox, error: outcome.reason }]
-    return [{ sandbox, stats: groups === undefined ? outcome.value : pick(outcome.value, members) }]
+    return [{ sandbox, stats: members === undefined ? outcome.value : pick(outcome.value, members) }]
   })
 }
 

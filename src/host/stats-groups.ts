@@ -58,10 +58,9 @@ export function groupBits(groups: readonly StatsGroup[] = GROUPS): number {
   return groups.reduce((bits, group) => bits | (1 << GROUPS.indexOf(group)), 0)
 }
 
-/** The names of the members of these groups; of all where none is named. */
+/** The names of the members of these groups. */
 export function groupMembers<Group extends StatsGroup>(
-  groups: readonly Group[] | undefined,
+  groups: readonly Group[],
 ): readonly StatsMember<Group>[] {
-  const all: readonly StatsGroup[] = groups ?? GROUPS
-  return all.flatMap((group): readonly StatsMember<StatsGroup>[] => MEMBERS[group]) as StatsMember<Group>[]
+  return groups.flatMap((group): readonly StatsMember<Group>[] => MEMBERS[group])
 }

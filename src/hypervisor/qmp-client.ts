@@ -132,9 +132,7 @@ export class QmpClient {
   #send(line: string): void {
     if (this.#socket.writableCorked === 0) {
       this.#socket.cork()
-      process.nextTick(() => {
-        if (this.#socket.writableCorked > 0) this.#socket.uncork()
-      })
+      process.nextTick(() => this.#socket.uncork())
     }
     this.#socket.write(line)
   }
@@ -269,7 +267,7 @@ export class QmpClient {
     this.#requests.clear()
     for (const stream of this.#streams) stream.end({ error: failure })
     // What was sent in this turn is on its way.
-    if (this.#socket.writableCorked > 0) this.#socket.uncork()
+    this.#socket.uncork()
     this.#socket.destroy()
   }
 }
