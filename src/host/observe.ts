@@ -2,6 +2,7 @@ import { Batch, type OpResult, resultTasks } from '../engine/batch'
 import { fileError } from '../engine/cgroup-tree'
 import { type Roots, type SubmitOptions, submit } from '../engine/lane'
 import { OpCode } from '../engine/native'
+import { USUAL_KNOBS_V1 } from '../plan/after'
 import { CONTROLLERS, SUBTREE_CONTROL, TYPE, USUAL_KNOBS_V2 } from '../plan/after-v2'
 import { isReadAbove } from '../plan/needed-controllers'
 import type { Observed, ObservedCgroup, ObservedHierarchy, ObservedProcess } from '../plan/observed'
@@ -40,13 +41,7 @@ const ESRCH = 3
 const PF_EXITING = 0x4
 
 /** The knobs that rules about a controller read, by version. */
-const USUAL_KNOBS: Readonly<Record<1 | 2, Readonly<Record<string, readonly string[]>>>> = {
-  1: {
-    cpu: ['cpu.shares', 'cpu.cfs_quota_us', 'cpu.cfs_period_us'],
-    cpuset: ['cpuset.cpus', 'cpuset.mems'],
-  },
-  2: USUAL_KNOBS_V2,
-}
+const USUAL_KNOBS = { 1: USUAL_KNOBS_V1, 2: USUAL_KNOBS_V2 }
 
 /** What the rules of v2 read of every cgroup. The root of all has no type, and so tells itself from one that only looks like it. */
 const STRUCTURE = [TYPE, SUBTREE_CONTROL, CONTROLLERS]

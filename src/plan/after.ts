@@ -110,10 +110,18 @@ function knobsAfter(
   return { ...knobs, [knob]: { kind: 'value', value: text } }
 }
 
-/** Knobs that every v1 kernel makes in a new cgroup; a new cpuset is empty and takes no thread until it is filled. */
-const USUAL_KNOBS: Readonly<Record<string, readonly string[]>> = {
+/**
+ * Knobs that every v1 kernel makes where their controller is; rules read these without being asked. A new cpuset is
+ * empty and takes no thread until it is filled.
+ */
+export const USUAL_KNOBS_V1: Readonly<Record<string, readonly string[]>> = {
   cpu: ['cpu.shares', 'cpu.cfs_quota_us', 'cpu.cfs_period_us'],
   cpuset: ['cpuset.cpus', 'cpuset.mems'],
+}
+
+/** Those, and what other controllers have. */
+const NEW_KNOBS: Readonly<Record<string, readonly string[]>> = {
+  ...USUAL_KNOBS_V1,
   freezer: [FREEZER_STATE],
   pids: ['pids.max'],
 }
@@ -122,11 +130,11 @@ const USUAL_KNOBS: Readonly<Record<string, readonly string[]>> = {
 export const BFQ_AT_ROOT = 'blkio.bfq.io_service_bytes'
 const BFQ: readonly string[] = ['blkio.bfq.weight', 'blkio.bfq.weight_device']
 
-/** On v1 a new cgroup has the usual knobs, and those that its parent was seen to have. */
+/** On v1 a new cgroup has the knobs that always come, and those that its parent was seen to have. */
 function newCgroup({ version, controllers, cgroups }: ObservedHierarchy, path: string): ObservedCgroup {
   if (version === 2) return newCgroupV2(cgroups, path)
   const parent = cgroups[parentPath(path)]
-  const usual = controllers.flatMap((controller) => USUAL_KNOBS[controller] ?? [])
+  const usual = controllers.flatMap((controller) => NEW_KNOBS[controller] ?? [])
   const ofBfq = knobValue(parent, BFQ_AT_ROOT) === undefined ? [] : BFQ
   const inParent = Object.keys(parent?.knobs ?? {}).filter((knob) => knobValue(parent, knob) !== undefined)
   const knobs = [...new Set([...usual, ...ofBfq, ...inParent])].map((knob) => {
