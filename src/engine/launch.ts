@@ -195,7 +195,8 @@ function stepsOf(
   // Birth in a v2 cgroup is a fork, and whatever else is done is to be done by the one that stays.
   const [v2, v1] = [2, 1].map((version) => enter.filter((_, index) => files[index]?.version === version))
   const limits = rlimits.map(({ resource, name, soft, hard }): Step => {
-    return { argument: `rlimit=${resource}:${limit(soft)}:${limit(hard)}`, name: 'rlimit', on: name }
+    const on = `${name} to ${soft} (hard: ${hard})`
+    return { argument: `rlimit=${resource}:${limit(soft)}:${limit(hard)}`, name: 'rlimit', on }
   })
   const user: readonly (Step | undefined)[] = [
     isDetached ? { argument: 'session', name: 'session' } : undefined,
@@ -252,6 +253,14 @@ function explain(
   if (name === 'enter') return about(name, `${on} does not take it`, on)
   if (name === 'wait') return about(name, 'it was not let on', on)
   if (name === 'cwd') return about(name, `the directory ${on} cannot be entered`, on, `ls -ld ${on}`)
+  if (name === 'rlimit') {
+    return about(
+      name,
+      `it cannot limit ${on}`,
+      undefined,
+      `cat /proc/${process.pid}/limits; sysctl fs.nr_open`,
+    )
+  }
   return about(name, on === undefined ? name : `${name} ${on}`, undefined)
 }
 

@@ -122,6 +122,18 @@ describeWith(['root', 'cgroups'], 'launch', () => {
     expect(await sandbox.threads()).toEqual([])
   })
 
+  test('says which limit the kernel does not grant, and where to see what it grants', async () => {
+    const sandbox = await bench.sandbox()
+    const error = await sandbox
+      .launch('true', [], { rlimits: { nofile: 2 ** 40 } })
+      .catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'ERR_VMCG_SPAWN', step: 'rlimit', errno: -1 })
+    expect(String(error)).toContain(
+      `limit nofile to ${2 ** 40} (hard: ${2 ** 40}): operation not permitted (EPERM)`,
+    )
+    expect(error).toMatchObject({ hint: expect.stringContaining(`/proc/${process.pid}/limits`) })
+  })
+
   test('asks no shell to run what is no program', async () => {
     const path = join(dir, 'text')
     writeFileSync(path, 'echo no\n', { mode: 0o755 })
