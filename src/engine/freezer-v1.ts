@@ -1,14 +1,20 @@
-import { VmcgError } from '../errors'
-import { describeHierarchies } from '../host/detect'
 import type { Hierarchy } from '../host/hierarchies'
 import { Batch, resultText } from './batch'
-import { cgroupFile, fileError, idsBelow, requireCgroupBelowRoot } from './cgroup-tree'
+import { cgroupFile, fileError, idsBelow } from './cgroup-tree'
+import {
+  askAbove,
+  becomesTrue,
+  type FreezerCgroup,
+  freezerCgroup,
+  refuseOwnCgroup,
+  takeBack,
+  write,
+} from './freezer-cgroup'
 import {
   DEFAULT_FREEZE_MS,
   doesNotFreeze,
   type FreezeOptions,
   type FreezerState,
-  ownProcessInside,
   staysFrozen,
 } from './freezer-state'
 import { type Roots, type SubmitOptions, submit } from './lane'
@@ -19,8 +25,6 @@ import { type ThreadState, threadStates } from './thread-states'
 /** A FREEZING that has stuck this long is thawed and tried again. */
 const TRY_MS = 100
 const THAW_PAUSE_MS = 10
-const FIRST_PAUSE_MS = 1
-const LONGEST_PAUSE_MS = 16
 
 /** The freezer hierarchy of cgroup v1; undefined where none is mounted. */
 export function freezerHierarchy(hierarchies: readonly Hierarchy[]): Hierarchy | undefined {
@@ -72,11 +76,11 @@ export async function freeze(
       if (leftMs <= TRY_MS) {
         throw doesNotFreeze(cgroup, timeoutMs, await threadsThatRunOn(cgroup, options))
       }
-      await write(cgroup, 'THAWED', options)
+      await write(cgroup, 'thaw', options)
       await pause(THAW_PAUSE_MS, options.signal)
     }
   } catch (error) {
-    await submit(writing(cgroup, 'THAWED'))
+    await takeBack(cgroup)
     throw error
   }
 }
@@ -94,7 +98,7 @@ export async function thaw(
   options: SubmitOptions = {},
 ): Promise<void> {
   const cgroup = freezerAt(roots, hierarchies, path)
-  await write(cgroup, 'THAWED', options)
+  await write(cgroup, 'thaw', options)
   const now = await look(cgroup, options)
   if (now.state === 'THAWED') return
   throw staysFrozen(cgroup, now, now.isParentFreezing ? await frozenAbove(cgroup, options) : undefined)
@@ -114,47 +118,14 @@ export async function tryFreeze(
   await freezesWithin(freezerAt(roots, hierarchies, path), ms, options)
 }
 
-interface FreezerCgroup {
-  readonly roots: Roots
-  readonly hierarchy: Hierarchy
-  readonly path: string
-  /** Absolute. */
-  readonly directory: string
-  readonly file: 'freezer.state'
-  readonly thaw: 'THAWED'
+const FORM = {
+  ...{ file: 'freezer.state', freeze: 'FROZEN', thaw: 'THAWED' },
+  mounted: 'the freezer controller',
+  mountHint: 'mkdir -p /sys/fs/cgroup/freezer && mount -t cgroup -o freezer cgroup /sys/fs/cgroup/freezer',
 }
 
 function freezerAt(roots: Roots, hierarchies: readonly Hierarchy[], path: string): FreezerCgroup {
-  requireCgroupBelowRoot(path)
-  const hierarchy = freezerHierarchy(hierarchies)
-  if (hierarchy !== undefined) {
-    const directory = `${hierarchy.mountPoint}${path}`
-    return { roots, hierarchy, path, directory, file: 'freezer.state', thaw: 'THAWED' }
-  }
-  throw new VmcgError(
-    'ERR_VMCG_NO_CONTROLLER',
-    `the freezer controller is not mounted; there is: ${describeHierarchies({ hierarchies })}`,
-    {
-      value: 'freezer',
-      hint: 'mkdir -p /sys/fs/cgroup/freezer && mount -t cgroup -o freezer cgroup /sys/fs/cgroup/freezer',
-    },
-  )
-}
-
-function writing({ roots, hierarchy, path }: FreezerCgroup, value: 'FROZEN' | 'THAWED'): Batch {
-  const batch = new Batch()
-  batch.add(OpCode.Write, roots.id(hierarchy.mountPoint), cgroupFile(path, 'freezer.state'), { value })
-  return batch
-}
-
-async function write(
-  cgroup: FreezerCgroup,
-  value: 'FROZEN' | 'THAWED',
-  options: SubmitOptions,
-): Promise<void> {
-  const [result] = await submit(writing(cgroup, value), options)
-  const errno = result?.errno ?? 0
-  if (errno !== 0) throw fileError('write', `${cgroup.directory}/freezer.state`, errno, value)
+  return freezerCgroup(FORM, roots, hierarchies, freezerHierarchy(hierarchies), path)
 }
 
 async function look(cgroup: FreezerCgroup, options: SubmitOptions): Promise<FreezerState> {
@@ -177,20 +148,8 @@ async function look(cgroup: FreezerCgroup, options: SubmitOptions): Promise<Free
 
 async function freezesWithin(cgroup: FreezerCgroup, ms: number, options: SubmitOptions): Promise<boolean> {
   const deadline = performance.now() + ms
-  await write(cgroup, 'FROZEN', options)
-  for (let waitMs = FIRST_PAUSE_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_PAUSE_MS)) {
-    const { state } = await look(cgroup, options)
-    if (state === 'FROZEN') return true
-    if (performance.now() > deadline) return false
-    await pause(waitMs, options.signal)
-  }
-}
-
-/** Whoever freezes itself can never thaw itself. */
-async function refuseOwnCgroup(cgroup: FreezerCgroup, options: SubmitOptions): Promise<void> {
-  const pids = await idsBelow(cgroup.roots, [cgroup.hierarchy], cgroup.path, 'cgroup.procs', options)
-  if (!pids.includes(process.pid)) return
-  throw ownProcessInside(cgroup, cgroup.hierarchy.mountPoint)
+  await write(cgroup, 'freeze', options)
+  return becomesTrue(async () => (await look(cgroup, options)).state === 'FROZEN', deadline, options)
 }
 
 /**
@@ -205,7 +164,7 @@ async function threadsThatRunOn(
   const { roots, hierarchy, path } = cgroup
   const tids = await idsBelow(roots, [hierarchy], path, 'tasks', options)
   const awake = (await threadStates(roots, tids, options)).filter(({ state }) => state !== 'D')
-  await write(cgroup, 'THAWED', options)
+  await write(cgroup, 'thaw', options)
   await pause(THAW_PAUSE_MS, options.signal)
   // Under a frozen parent all of them stay in D.
   if ((await look(cgroup, options)).state !== 'THAWED') return awake
@@ -215,21 +174,8 @@ async function threadsThatRunOn(
 }
 
 /** The directory of the nearest cgroup above that was frozen itself. */
-async function frozenAbove(
-  { roots, hierarchy, path }: FreezerCgroup,
-  options: SubmitOptions,
-): Promise<string | undefined> {
-  const names = path.split('/').slice(1, -1)
-  const ancestors = names.map((_, index) => `/${names.slice(0, index + 1).join('/')}`)
+async function frozenAbove(cgroup: FreezerCgroup, options: SubmitOptions): Promise<string | undefined> {
   const batch = new Batch()
-  for (const ancestor of ancestors) {
-    batch.nextGroup()
-    batch.add(OpCode.Read, roots.id(hierarchy.mountPoint), cgroupFile(ancestor, 'freezer.self_freezing'))
-  }
-  const results = await submit(batch, options)
-  const nearest = ancestors.findLast((_, index) => {
-    const result = results[index]
-    return result?.errno === 0 && resultText(result).trimEnd() === '1'
-  })
-  return nearest === undefined ? undefined : `${hierarchy.mountPoint}${nearest}`
+  const nearest = askAbove(batch, cgroup, 'freezer.self_freezing')
+  return nearest(await submit(batch, options))
 }

@@ -1,20 +1,26 @@
-import { isVmcgError, VmcgError } from '../errors'
-import { describeHierarchies } from '../host/detect'
+import { isVmcgError } from '../errors'
 import type { Hierarchy } from '../host/hierarchies'
 import { Batch, resultText } from './batch'
 import { parseEvents, waitForEvent } from './cgroup-events'
-import { cgroupFile, cgroupsBelow, fileError, idsBelow, isGone, requireCgroupBelowRoot } from './cgroup-tree'
+import { cgroupFile, cgroupsBelow, fileError, idsBelow, isGone } from './cgroup-tree'
+import {
+  askAbove,
+  becomesTrue,
+  type FreezerCgroup,
+  freezerCgroup,
+  refuseOwnCgroup,
+  takeBack,
+  write,
+} from './freezer-cgroup'
 import {
   DEFAULT_FREEZE_MS,
   doesNotFreeze,
   type FreezeOptions,
   type FreezerState,
-  ownProcessInside,
   staysFrozen,
 } from './freezer-state'
 import { type Roots, type SubmitOptions, submit } from './lane'
 import { OpCode } from './native'
-import { pause } from './pause'
 import { type ThreadState, threadStates } from './thread-states'
 
 // Source of it all: kernel, Documentation/admin-guide/cgroup-v2.rst, cgroup.freeze and cgroup.events; since Linux 5.2.
@@ -49,15 +55,13 @@ export async function freeze(
   options: FreezeOptions = {},
 ): Promise<void> {
   const cgroup = frozenWith(roots, hierarchies, path)
-  // Whoever freezes itself can never thaw itself.
-  const pids = await idsBelow(roots, [cgroup.hierarchy], path, 'cgroup.procs', options)
-  if (pids.includes(process.pid)) throw ownProcessInside(cgroup, cgroup.hierarchy.mountPoint)
+  await refuseOwnCgroup(cgroup, options)
   const { timeoutMs = DEFAULT_FREEZE_MS } = options
   try {
     if (await freezesWithin(cgroup, timeoutMs, options)) return
     throw doesNotFreeze(cgroup, timeoutMs, await threadsThatRunOn(cgroup, options))
   } catch (error) {
-    await submit(writing(cgroup, THAW))
+    await takeBack(cgroup)
     throw error
   }
 }
@@ -75,7 +79,7 @@ export async function thaw(
   options: SubmitOptions = {},
 ): Promise<void> {
   const cgroup = frozenWith(roots, hierarchies, path)
-  await write(cgroup, THAW, options)
+  await write(cgroup, 'thaw', options)
   const { signal } = options
   const wait = { timeoutMs: DEFAULT_FREEZE_MS, signal }
   const { state, above } = await look(cgroup, options)
@@ -105,65 +109,25 @@ export async function release(
   path: string,
   options: SubmitOptions = {},
 ): Promise<void> {
-  await write(frozenWith(roots, hierarchies, path), THAW, options)
+  await write(frozenWith(roots, hierarchies, path), 'thaw', options)
 }
 
-const FREEZE = '1'
-const THAW = '0'
-
-interface FrozenCgroup {
-  readonly roots: Roots
-  readonly hierarchy: Hierarchy
-  readonly path: string
-  /** Absolute. */
-  readonly directory: string
-  readonly file: 'cgroup.freeze'
-  readonly thaw: typeof THAW
+const FORM = {
+  ...{ file: 'cgroup.freeze', freeze: '1', thaw: '0' },
+  mounted: 'cgroup v2',
+  mountHint: 'mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified',
 }
 
-function frozenWith(roots: Roots, hierarchies: readonly Hierarchy[], path: string): FrozenCgroup {
-  requireCgroupBelowRoot(path)
+function frozenWith(roots: Roots, hierarchies: readonly Hierarchy[], path: string): FreezerCgroup {
   const hierarchy = hierarchies.find(({ version }) => version === 2)
-  if (hierarchy !== undefined) {
-    return {
-      roots,
-      hierarchy,
-      path,
-      directory: `${hierarchy.mountPoint}${path}`,
-      file: 'cgroup.freeze',
-      thaw: THAW,
-    }
-  }
-  throw new VmcgError(
-    'ERR_VMCG_NO_CONTROLLER',
-    `cgroup v2 is not mounted; there is: ${describeHierarchies({ hierarchies })}`,
-    {
-      value: 'freezer',
-      hint: 'mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified',
-    },
-  )
+  return freezerCgroup(FORM, roots, hierarchies, hierarchy, path)
 }
 
-function writing({ roots, hierarchy, path, file }: FrozenCgroup, value: string): Batch {
-  const batch = new Batch()
-  batch.add(OpCode.Write, roots.id(hierarchy.mountPoint), cgroupFile(path, file), { value })
-  return batch
-}
-
-async function write(cgroup: FrozenCgroup, value: string, options: SubmitOptions): Promise<void> {
-  const [result] = await submit(writing(cgroup, value), options)
-  const errno = result?.errno ?? 0
-  if (errno !== 0) throw fileError('write', `${cgroup.directory}/${cgroup.file}`, errno, value)
-}
-
-const FIRST_PAUSE_MS = 1
-const LONGEST_PAUSE_MS = 16
-
-async function freezesWithin(cgroup: FrozenCgroup, ms: number, options: SubmitOptions): Promise<boolean> {
+async function freezesWithin(cgroup: FreezerCgroup, ms: number, options: SubmitOptions): Promise<boolean> {
   const { roots, hierarchy, path } = cgroup
   const { signal } = options
   const deadline = performance.now() + ms
-  await write(cgroup, FREEZE, options)
+  await write(cgroup, 'freeze', options)
   for (const each of await cgroupsBelow(roots, hierarchy, path, options)) {
     const timeoutMs = Math.max(0, deadline - performance.now())
     const wait = waitForEvent(`${hierarchy.mountPoint}${each}`, ({ isFrozen }) => isFrozen, {
@@ -173,11 +137,7 @@ async function freezesWithin(cgroup: FrozenCgroup, ms: number, options: SubmitOp
     // One below may go meanwhile; this one may not.
     if (!(await (each === path ? wait : wait.catch(unlessGone)))) return false
   }
-  for (let waitMs = FIRST_PAUSE_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_PAUSE_MS)) {
-    if (await standsStill(cgroup, options)) return true
-    if (performance.now() > deadline) return false
-    await pause(waitMs, signal)
-  }
+  return becomesTrue(() => standsStill(cgroup, options), deadline, options)
 }
 
 /** Whatever is gone does not run on. */
@@ -192,7 +152,7 @@ function unlessGone(error: unknown): true {
  * overwrites the other (kernel/cgroup/freezer.c, cgroup_propagate_frozen and cgroup_update_frozen; so still in Linux
  * 6.18). There the threads themselves are looked at.
  */
-async function standsStill(cgroup: FrozenCgroup, options: SubmitOptions): Promise<boolean> {
+async function standsStill(cgroup: FreezerCgroup, options: SubmitOptions): Promise<boolean> {
   const { roots, hierarchy, path } = cgroup
   const paths = await cgroupsBelow(roots, hierarchy, path, options)
   const batch = new Batch()
@@ -213,28 +173,20 @@ interface FrozenLook {
 }
 
 /** The kernel does not say that a cgroup above is frozen, so all of them are asked. */
-async function look(cgroup: FrozenCgroup, options: SubmitOptions): Promise<FrozenLook> {
-  const { roots, hierarchy, path, directory } = cgroup
-  const root = roots.id(hierarchy.mountPoint)
-  const names = path.split('/').slice(1, -1)
-  const ancestors = names.map((_, index) => `/${names.slice(0, index + 1).join('/')}`)
+async function look(cgroup: FreezerCgroup, options: SubmitOptions): Promise<FrozenLook> {
+  const { roots, hierarchy, path, directory, file, freeze } = cgroup
   const batch = new Batch()
-  batch.add(OpCode.Read, root, cgroupFile(path, 'cgroup.freeze'))
-  for (const ancestor of ancestors) {
-    batch.nextGroup()
-    batch.add(OpCode.Read, root, cgroupFile(ancestor, 'cgroup.freeze'))
-  }
-  const [self, ...above] = await submit(batch, options)
+  batch.add(OpCode.Read, roots.id(hierarchy.mountPoint), cgroupFile(path, file))
+  const nearest = askAbove(batch, cgroup, file)
+  const results = await submit(batch, options)
+  const [self] = results
   if (self === undefined) throw new TypeError('a batch without its results')
-  if (self.errno !== 0) throw fileError('read', `${directory}/cgroup.freeze`, self.errno)
-  const isSelfFreezing = resultText(self).trimEnd() === FREEZE
-  const nearest = ancestors.findLast((_, index) => {
-    const result = above[index]
-    return result?.errno === 0 && resultText(result).trimEnd() === FREEZE
-  })
+  if (self.errno !== 0) throw fileError('read', `${directory}/${file}`, self.errno)
+  const isSelfFreezing = resultText(self).trimEnd() === freeze
+  const above = nearest(results)
   const isFrozen = await standsStill(cgroup, options)
   // Frozen without a reason that can be seen: by a cgroup beyond the mount point.
-  const isParentFreezing = nearest !== undefined || (isFrozen && !isSelfFreezing)
+  const isParentFreezing = above !== undefined || (isFrozen && !isSelfFreezing)
   const isFreezing = isSelfFreezing || isParentFreezing
   return {
     state: {
@@ -242,7 +194,7 @@ async function look(cgroup: FrozenCgroup, options: SubmitOptions): Promise<Froze
       isSelfFreezing,
       isParentFreezing,
     },
-    above: nearest === undefined ? undefined : `${hierarchy.mountPoint}${nearest}`,
+    above,
   }
 }
 
@@ -260,7 +212,7 @@ const AT_REST: readonly string[] = ['T', 't', 'Z', 'X']
  * nothing of the kind, and then any sleep may be a frozen one.
  */
 async function threadsThatRunOn(
-  { roots, hierarchy, path }: FrozenCgroup,
+  { roots, hierarchy, path }: FreezerCgroup,
   options: SubmitOptions,
 ): Promise<readonly ThreadState[]> {
   const tids = await idsBelow(roots, [hierarchy], path, 'tasks', options)
