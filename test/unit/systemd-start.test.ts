@@ -3,17 +3,10 @@ import { createClient } from 'dbus-native'
 import type { ScopeRequest } from '../../src/systemd/scope-properties'
 import { FakeSystemd } from '../support/fake-systemd'
 import { jobPath } from '../support/fake-unit'
+import { PID, REQUEST, UNIT } from '../support/first-scope'
 import { closeUnits, openUnits } from '../support/open-units'
 
-const PID = 4711
 const OTHER_PID = 4712
-const UNIT = 'vmcg-1.scope'
-const REQUEST: ScopeRequest = {
-  unit: UNIT,
-  slice: 'system.slice',
-  pids: [PID],
-  description: 'vmcg sandbox 1',
-}
 
 let systemd: FakeSystemd
 

@@ -1,19 +1,8 @@
-import type { ScopeRequest } from '../../src/systemd/scope-properties'
 import { SystemdUnits } from '../../src/systemd/systemd-units'
 import { FakeSystemd } from '../support/fake-systemd'
 import { jobPath } from '../support/fake-unit'
+import { PID, REQUEST, SHORT_MS, UNIT } from '../support/first-scope'
 import { closeUnits, openUnits } from '../support/open-units'
-
-const PID = 4711
-const UNIT = 'vmcg-1.scope'
-const REQUEST: ScopeRequest = {
-  unit: UNIT,
-  slice: 'system.slice',
-  pids: [PID],
-  description: 'vmcg sandbox 1',
-}
-/** For what is to be given up. */
-const SHORT_MS = 300
 
 let systemd: FakeSystemd
 
