@@ -35,7 +35,8 @@ function newest(sources) {
 export function compiled({ name, sources, command, env = {}, missing, missingText }) {
   const program = join(makeFolder(process.env['VMCG_BENCH_BUILD'] ?? 'build/bench'), name)
   const built = statSync(program, { throwIfNoEntry: false })
-  if (built !== undefined && built.mtimeMs > newest(sources)) return { program }
+  // The same time, as for make, is no older: where file times are whole seconds, both may be of one.
+  if (built !== undefined && built.mtimeMs >= newest(sources)) return { program }
 
   // Renamed when it is whole: another run may be compiling, too.
   const unfinished = `${program}.${process.pid}`
