@@ -145,9 +145,10 @@ async function startInScope(
   { apply }: LaunchHooks,
 ): Promise<LaunchedProcess> {
   const door = await openDoor(session.doorPath)
-  const starting = launchProcess(order, [], { signal, timeoutMs, waitAt: door.path })
   // Nobody waits for a unit any longer than for the process.
   const failed = new AbortController()
+  const onGivenUp = (reason: unknown) => failed.abort(reason)
+  const starting = launchProcess(order, [], { signal, timeoutMs, waitAt: door.path, onGivenUp })
   starting.catch((error: unknown) => failed.abort(error))
   const inTime = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal])
   let pid: number | undefined

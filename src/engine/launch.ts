@@ -44,6 +44,8 @@ export interface LaunchProcessOptions {
   readonly timeoutMs: number
   /** The socket at which it waits to be let on, before it takes any other step. @default it does not */
   readonly waitAt?: string | undefined
+  /** Told why it is about to be killed: what else fails from then on fails because of that. */
+  readonly onGivenUp?: ((reason: unknown) => void) | undefined
 }
 
 /** One argument of `vmcg-launch`, and what an error of it is about. */
@@ -68,7 +70,7 @@ const E2BIG = 7
 export async function launchProcess(
   order: LaunchOrder,
   places: readonly LaunchPlace[],
-  { signal, timeoutMs, waitAt }: LaunchProcessOptions,
+  { signal, timeoutMs, waitAt, onGivenUp }: LaunchProcessOptions,
 ): Promise<LaunchedProcess> {
   signal?.throwIfAborted()
   const { words, strings, steps, files } = encode(order, places, waitAt)
@@ -83,9 +85,10 @@ export async function launchProcess(
   try {
     const outcome = await Promise.race([attempt.started, givenUp])
     if (typeof outcome !== 'string') return outcome
+    const reason: unknown = outcome === 'aborted' ? signal?.reason : overdue(order.file, timeoutMs)
+    onGivenUp?.(reason)
     await attempt.giveUp()
-    signal?.throwIfAborted()
-    throw overdue(order.file, timeoutMs)
+    throw reason
   } catch (error) {
     throw error instanceof LaunchFailure ? explain(error, order.file, steps, files) : error
   } finally {
