@@ -120,12 +120,23 @@ async function takeUp(
   if (outside.length > 0) {
     const { bus } = await link.connection(limit)
     const args = [unit, request.subcgroup ?? '', outside]
-    await bus.call(
-      { ...MANAGER, member: 'AttachProcessesToUnit', signature: 'ssau', args, about: unit },
-      limit,
+    const call = { ...MANAGER, member: 'AttachProcessesToUnit', signature: 'ssau', args, about: unit }
+    const refusal = await bus.call(call, limit).then(
+      () => undefined,
+      (error: unknown) => error,
     )
+    if (refusal !== undefined) {
+      if (hasCode(refusal, 'ERR_VMCG_DBUS_CALL') && (await hasEnded(link, state, limit))) return false
+      throw refusal
+    }
   }
   return true
+}
+
+/** Its last process may have left it since it was looked at. */
+async function hasEnded(link: ManagerLink, { unit, invocationId }: UnitState, limit: TimeLimit) {
+  const now = await lookAtUnit(link, unit, limit)
+  return now === undefined || isOver(now) || now.invocationId !== invocationId
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { TimeLimit } from './time-limit'
 
-/** How often something that passes is tried in all: over a second and a half, which a daemon-reexec takes. */
-export const TRIES = 5
+/** How often something that passes is tried in all: over six seconds, which a daemon-reexec takes on a busy host. */
+export const TRIES = 7
 
 const FIRST_PAUSE_MS = 100
 

@@ -99,7 +99,7 @@ describe('a bus that is not as it should be', () => {
       client.destroy()
     })
     await expect(open()).rejects.toMatchObject({ code: 'ERR_VMCG_DBUS_CLOSED', path: socket })
-    expect(connections).toBe(5)
+    expect(connections).toBe(7)
   })
 
   test('lets this user not in', async () => {

@@ -102,7 +102,7 @@ describe('a start that goes wrong', () => {
     systemd.on('StartTransientUnit', (call) => call.refuse('System.Error.EAGAIN'))
     const units = await openUnits(systemd)
     await expect(units.startScope(REQUEST)).rejects.toMatchObject({ code: 'ERR_VMCG_DBUS_LIMIT' })
-    expect(systemd.howOften('StartTransientUnit')).toBe(5)
+    expect(systemd.howOften('StartTransientUnit')).toBe(7)
   })
 
   test('tells any other refusal in the words of systemd', async () => {

@@ -174,6 +174,27 @@ describe('a scope that is there already', () => {
     expect(systemd.howOften('AttachProcessesToUnit')).toBe(1)
   })
 
+  test('is started anew when it ends before it can be taken up', async () => {
+    const { invocationId } = systemd.addUnit(UNIT, { pids: [OTHER_PID] })
+    systemd.once('AttachProcessesToUnit', (call) => {
+      systemd.units.delete(UNIT)
+      call.refuse('org.freedesktop.systemd1.NoSuchUnit')
+    })
+    const units = await openUnits(systemd)
+    const scope = await units.startScope({ ...REQUEST, invocationId })
+    expect(scope.invocationId).not.toBe(invocationId)
+    expect(systemd.howOften('StartTransientUnit')).toBe(2)
+  })
+
+  test('is not given what systemd refuses while it runs', async () => {
+    const { invocationId } = systemd.addUnit(UNIT, { pids: [OTHER_PID] })
+    systemd.on('AttachProcessesToUnit', (call) => call.refuse('org.freedesktop.DBus.Error.Failed'))
+    const units = await openUnits(systemd)
+    await expect(units.startScope({ ...REQUEST, invocationId })).rejects.toMatchObject({
+      code: 'ERR_VMCG_DBUS_CALL',
+    })
+  })
+
   test('is taken up when the same request has made it', async () => {
     const units = await openUnits(systemd)
     const first = await units.startScope(REQUEST)
