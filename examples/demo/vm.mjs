@@ -9,7 +9,8 @@ import { Failure } from './failures.mjs'
 /** @import { ChildProcess } from 'node:child_process' */
 /** @import { Vmm } from './choose-vmm.mjs' */
 
-const START_TIMEOUT_MS = 10_000
+/** Long, for a QEMU that is emulated where the CPUs are emulated too. One that ends meanwhile is told of at once. */
+const START_TIMEOUT_MS = 60_000
 const POLL_MS = 20
 /** A connection that breaks is seen a little before the end of the process that broke it. */
 const EXIT_NEWS_MS = 200
@@ -55,7 +56,7 @@ export class Vm {
     const deadline = performance.now() + START_TIMEOUT_MS
     for (;;) {
       try {
-        return await QemuHypervisor.connect({ socket, pid: this.pid, signal })
+        return await QemuHypervisor.connect({ socket, pid: this.pid, timeoutMs: START_TIMEOUT_MS, signal })
       } catch (error) {
         const isEarly = isVmcgError(error) && NOT_YET.includes(error.code)
         if (!isEarly || this.#hasEnded || performance.now() > deadline) {
