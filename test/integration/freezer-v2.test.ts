@@ -5,7 +5,8 @@ import type { FreezeOptions } from '../../src/engine/freezer-state'
 import { freeze, freezerState, thaw } from '../../src/engine/freezer-v2'
 import { detectHost } from '../../src/host/detect'
 import { describeWith } from '../support/require'
-import { SPIN, ticksOf, waitFor } from '../support/residents'
+import { hasLeftCpu, SPIN, ticksOf, waitFor } from '../support/residents'
+import { patience } from '../support/scale'
 import { ownUnifiedPath, UnifiedHome } from '../support/unified-home'
 
 let home: UnifiedHome
@@ -27,6 +28,7 @@ describeWith(['root', 'unified'], 'a cgroup of v2 that is frozen', () => {
     await waitFor('the loop to run', () => ticksOf(pid) > 0)
     await freezeIt()
     expect(home.says('frozen 1')).toBe(true)
+    await waitFor('the loop to leave the CPU', () => hasLeftCpu(pid))
     const ticks = ticksOf(pid)
     await sleep(100)
     expect(ticksOf(pid)).toBe(ticks)
@@ -42,6 +44,7 @@ describeWith(['root', 'unified'], 'a cgroup of v2 that is frozen', () => {
     await freezeIt()
     expect(await stateOf()).toEqual({ state: 'FROZEN', isSelfFreezing: true, isParentFreezing: false })
     expect(await stateOf(below)).toEqual({ state: 'FROZEN', isSelfFreezing: false, isParentFreezing: true })
+    await waitFor('the loop to leave the CPU', () => hasLeftCpu(pid))
     const ticks = ticksOf(pid)
     await sleep(50)
     expect(ticksOf(pid)).toBe(ticks)
@@ -88,6 +91,7 @@ describeWith(['root', 'unified', 'python'], 'a threaded subtree', () => {
     await freezeIt()
     expect(home.says('frozen 1', leaf)).toBe(true)
     expect(await stateOf(leaf)).toEqual({ state: 'FROZEN', isSelfFreezing: false, isParentFreezing: true })
+    await waitFor('the loop to leave the CPU', () => hasLeftCpu(pid))
     const ticks = ticksOf(pid)
     await sleep(50)
     expect(ticksOf(pid)).toBe(ticks)
@@ -150,7 +154,7 @@ describeWith(['root', 'unified', 'python', 'userfaultfd'], 'a thread that cannot
     const { pid } = await home.resist(['fault'])
     home.makeThreaded(leaf)
     await home.run(['sleep', '60'], leaf)
-    const refusal = expect(freezeIt({ timeoutMs: 1000 })).rejects.toMatchObject({
+    const refusal = expect(freezeIt({ timeoutMs: patience(1000) })).rejects.toMatchObject({
       code: 'ERR_VMCG_BUSY',
       value: String(pid),
     })

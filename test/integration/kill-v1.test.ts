@@ -1,7 +1,7 @@
 import { type KillCgroupOptions, killCgroup } from '../../src/engine/kill-cgroup'
 import { isAlive } from '../support/cgroups'
 import { describeWith } from '../support/require'
-import { Residence, SPIN, ticksOf, waitFor } from '../support/residents'
+import { hasTrap, Residence, SPIN, waitFor } from '../support/residents'
 
 const SLEEP = ['sleep', '60']
 
@@ -96,8 +96,7 @@ describeWith(['root', 'cgroup-v1', 'freezer-v1'], 'another signal than SIGKILL',
   test('goes once to everybody, and nobody is waited for', async () => {
     const deaf = await home.run(['sh', '-c', 'trap "" TERM; while :; do :; done'])
     const obedient = await home.run(SLEEP)
-    // A shell that burns CPU time has come to its loop.
-    await waitFor('the trap to be set', () => ticksOf(deaf.pid) > 2)
+    await waitFor('the trap to be set', () => hasTrap(deaf.pid, 'SIGTERM'))
     await killIt({ killSignal: 'SIGTERM' })
     expect(await obedient.ended).toBe('SIGTERM')
     expect(isAlive(deaf.pid)).toBe(true)

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { type KillCgroupOptions, killCgroup } from '../../src/engine/kill-cgroup'
 import { isAlive } from '../support/cgroups'
 import { describeWith } from '../support/require'
-import { Residence, SPIN, ticksOf, waitFor } from '../support/residents'
+import { hasTrap, Residence, SPIN, waitFor } from '../support/residents'
 import { ownUnifiedPath, UnifiedHome } from '../support/unified-home'
 
 const SLEEP = ['sleep', '60']
@@ -125,8 +125,7 @@ describeWith(['root', 'unified'], 'another signal than SIGKILL on v2', () => {
   test('goes once to everybody, and nobody is waited for', async () => {
     const deaf = await home.run(['sh', '-c', 'trap "" TERM; while :; do :; done'])
     const obedient = await home.run(SLEEP)
-    // A shell that burns CPU time has come to its loop.
-    await waitFor('the trap to be set', () => ticksOf(deaf.pid) > 2)
+    await waitFor('the trap to be set', () => hasTrap(deaf.pid, 'SIGTERM'))
     await killIt({ killSignal: 'SIGTERM' })
     expect(await obedient.ended).toBe('SIGTERM')
     expect(isAlive(deaf.pid)).toBe(true)
@@ -135,7 +134,7 @@ describeWith(['root', 'unified'], 'another signal than SIGKILL on v2', () => {
   test('leaves frozen what is frozen, which gets it when it is thawed if it does not end by it', async () => {
     const trapped = await home.run(['sh', '-c', 'trap "exit 7" TERM; while :; do :; done'])
     const { ended } = await home.run(SLEEP)
-    await waitFor('the trap to be set', () => ticksOf(trapped.pid) > 2)
+    await waitFor('the trap to be set', () => hasTrap(trapped.pid, 'SIGTERM'))
     home.write('cgroup.freeze', 1)
     await waitFor('the freezer', () => home.says('frozen 1'))
     await killIt({ killSignal: 15 })

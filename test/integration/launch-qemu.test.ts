@@ -9,6 +9,7 @@ import { Bench, container } from '../support/bench'
 import { everywhere, isAlive, placeOf, threadsIn, threadsOf } from '../support/cgroups'
 import { ACCELERATOR, VCPU_NAME } from '../support/qemu'
 import { describeWith } from '../support/require'
+import { patience } from '../support/scale'
 
 const QEMU = 'qemu-system-x86_64'
 
@@ -92,7 +93,7 @@ describeWith(['root', 'cgroups', 'qemu'], 'launch, of a QEMU', () => {
     const socket = join(bench.stateDir, folder, 'qmp')
     await sandbox.close()
     const again = await bench.sandbox()
-    await again.attach(await QemuHypervisor.connect({ socket, pid: vm.pid }))
+    await again.attach(await QemuHypervisor.connect({ socket, pid: vm.pid, timeoutMs: patience(5000) }))
     expect((await again.refresh()).left).toEqual([])
     await again.kill()
     expect(await vm.exited).toEqual({ code: null, signal: 'SIGKILL' })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { cpusOf, processLimitOf } from '../support/cgroup-limits'
 import { MANAGED, ManagerBench } from '../support/manager-bench'
 import { describeWith } from '../support/require'
-import { ticksOf, waitFor } from '../support/residents'
+import { hasLeftCpu, ticksOf, waitFor } from '../support/residents'
 
 let bench: ManagerBench
 
@@ -20,6 +20,7 @@ describeWith(['root', 'cgroups', 'freezer'], 'freeze', () => {
     await manager.freeze()
     await manager.freeze()
     expect(bench.isFrozen()).toBe(true)
+    await waitFor('the process to leave the CPU', () => hasLeftCpu(spinner.pid))
     const ticks = ticksOf(spinner.pid)
     await new Promise((resolve) => setTimeout(resolve, 200))
     expect(ticksOf(spinner.pid)).toBe(ticks)

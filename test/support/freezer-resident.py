@@ -44,14 +44,26 @@ UFFDIO_REGISTER = 0xC020AA00
 MODE_MISSING = 1
 
 
+def in_child_once_parent_waits_in(symbol):
+    waiting = os.getpid()
+    if os.fork() == 0:
+        while True:
+            with open(f"/proc/{waiting}/wchan") as wchan:
+                if wchan.read() == symbol:
+                    break
+            time.sleep(0.005)
+        ready()
+        os._exit(0)
+
+
 def fault():
+    in_child_once_parent_waits_in("handle_userfault")
     libc = ctypes.CDLL(None, use_errno=True)
     faults = libc.syscall(SYS_USERFAULTFD[os.uname().machine], os.O_CLOEXEC)
     fcntl.ioctl(faults, UFFDIO_API, struct.pack("QQQ", 0xAA, 0, 0))
     pages = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     address = ctypes.addressof(ctypes.c_char.from_buffer(pages))
     fcntl.ioctl(faults, UFFDIO_REGISTER, struct.pack("QQQQ", address, mmap.PAGESIZE, MODE_MISSING, 0))
-    ready()
     libc.write(os.pipe()[1], ctypes.c_void_p(address), 1)
 
 

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Roots } from '../../src/engine/lane'
@@ -154,6 +155,20 @@ export function ticksOf(pid: number): number {
     .slice(11, 13)
     .map(Number)
   return user + system
+}
+
+/** Whether it is off the run queue: until then the time that it has run is not all booked. */
+export function hasLeftCpu(pid: number): boolean {
+  return readFileSync(`/proc/${pid}/wchan`, 'utf8') !== '0'
+}
+
+/** Whether a signal is ignored or caught by now, as a shell does from its `trap` on. */
+export function hasTrap(pid: number, signal: NodeJS.Signals): boolean {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  const bit = 1n << BigInt(constants.signals[signal] - 1)
+  return ['SigIgn', 'SigCgt'].some((mask) => {
+    return (BigInt(`0x${new RegExp(`^${mask}:\\s*(\\w+)$`, 'm').exec(status)?.[1] ?? 0}`) & bit) !== 0n
+  })
 }
 
 export async function waitFor(what: string, holds: () => boolean): Promise<void> {
