@@ -73,11 +73,14 @@ void* Lane::ThreadMain(void* lane) { static_cast<Lane*>(lane)->Run(); }
 
 void Lane::Run() {
   while (true) {
-    const std::vector<LaneJob> burst = Take();
+    std::vector<LaneJob> burst = Take();
     std::vector<const Batch*> batches;
     batches.reserve(burst.size());
     for (const LaneJob& job : burst) batches.push_back(&job.batch);
-    Deliver(burst, RunBurst(batches));
+    std::vector<BatchResult> results = RunBurst(batches);
+    // Whoever hears of the end may close what a batch kept open, and count on its being closed.
+    for (LaneJob& job : burst) job.batch = {};
+    Deliver(burst, std::move(results));
   }
 }
 

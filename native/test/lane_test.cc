@@ -76,6 +76,31 @@ TEST(Lane, RunsBatchesInTheOrderTheyCameIn) {
   EXPECT_EQ(recorder->tickets(), expected);
 }
 
+/** Writes down whether something was let go by the time that a batch finished. */
+class Keeper final : public BatchListener {
+ public:
+  explicit Keeper(std::weak_ptr<int> kept) : kept_(std::move(kept)) {}
+
+  void BurstFinished(std::vector<FinishedBatch> /*finished*/) override {
+    is_let_go_.set_value(kept_.expired());
+  }
+
+  bool IsLetGo() { return is_let_go_.get_future().get(); }
+
+ private:
+  std::weak_ptr<int> kept_;
+  std::promise<bool> is_let_go_;
+};
+
+TEST(Lane, LetsGoOfWhatABatchKeepsBeforeItTellsOfTheEnd) {
+  auto kept = std::make_shared<int>();
+  const auto keeper = std::make_shared<Keeper>(kept);
+  Batch batch;
+  batch.meters.emplace_back(std::move(kept), nullptr);
+  FastLane().Submit(LaneJob{1, std::move(batch), keeper});
+  EXPECT_TRUE(keeper->IsLetGo());
+}
+
 TEST(Lane, CancelsWhatHasNotStarted) {
   const auto recorder = std::make_shared<Recorder>();
   recorder->Hold();
