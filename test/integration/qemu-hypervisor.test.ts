@@ -105,8 +105,8 @@ describeWith(['qemu'], 'QEMU', () => {
 
   test('tells of STOP and RESUME, in this order, on each monitor', async () => {
     const { sockets } = await start({ monitors: 2 })
-    const acting = closing(await QmpClient.connect({ socket: sockets[0] }))
-    const watching = closing(await QmpClient.connect({ socket: sockets[1] ?? '' }))
+    const acting = closing(await QmpClient.connect({ socket: sockets[0], timeoutMs: patience(5000) }))
+    const watching = closing(await QmpClient.connect({ socket: sockets[1] ?? '', timeoutMs: patience(5000) }))
     const events = watching.events()
     await acting.execute('stop')
     await acting.execute('cont')
@@ -226,7 +226,8 @@ describeWith(['qemu'], 'the monitor of a QEMU', () => {
 
   test('leaks no descriptor over 200 connections', async () => {
     const qemu = await start()
-    const connectAndClose = async () => (await QemuHypervisor.connect({ socket: qemu.sockets[0] })).close()
+    const connectAndClose = async () =>
+      (await QemuHypervisor.connect({ socket: qemu.sockets[0], timeoutMs: patience(5000) })).close()
     await connectAndClose()
     const before = openDescriptors()
     for (let round = 0; round < rounds(200); round++) await connectAndClose()
@@ -254,12 +255,14 @@ describeWith(['qemu'], "a QEMU's process id", () => {
         client.pipe(upstream).pipe(client)
       }),
     )
-    const direct = QemuHypervisor.connect({ socket: proxy.path })
+    const direct = QemuHypervisor.connect({ socket: proxy.path, timeoutMs: patience(5000) })
     await expect(direct).rejects.toMatchObject({
       code: 'ERR_VMCG_QMP_WRONG_PID',
       hint: expect.stringContaining('perhaps a proxy'),
     })
-    const told = closing(await QemuHypervisor.connect({ socket: proxy.path, pid: qemu.pid }))
+    const told = closing(
+      await QemuHypervisor.connect({ socket: proxy.path, pid: qemu.pid, timeoutMs: patience(5000) }),
+    )
     expect((await told.threads()).vcpus.size).toBe(4)
   })
 })

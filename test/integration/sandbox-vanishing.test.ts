@@ -1,6 +1,7 @@
 import { Bench, container } from '../support/bench'
 import { knobOf, threadsWeight } from '../support/cgroup-limits'
 import { CONTROLLERS, everywhere, exists, hierarchyOf, placeOf, threadsIn } from '../support/cgroups'
+import { IS_WITH_SYSTEMD, untilScopeIsGone } from '../support/driver'
 import { onOperation } from '../support/operations'
 import { describeWith } from '../support/require'
 import { patience } from '../support/scale'
@@ -109,6 +110,7 @@ describeWith(['root', 'cgroups', 'qemu'], 'a QEMU that is killed', () => {
     await sandbox.attach(await bench.connect(qemu))
     await qemu.kill()
     await expect(sandbox.apply()).rejects.toMatchObject({ code: 'ERR_VMCG_VM_GONE' })
+    if (IS_WITH_SYSTEMD) await untilScopeIsGone(bench.parent)
     expectGone(`${bench.parent}/vm`)
     expect(await sandbox.destroy()).toMatchObject({ moved: [], removed: [] })
   })

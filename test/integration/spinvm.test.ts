@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { processName } from '../../tools/setup/lock'
 import { describeWith, SPINVM } from '../support/require'
+import { hasLeftCpu, waitFor } from '../support/residents'
 import { rounds } from '../support/scale'
 import { type QmpWire, type SpinVm, startSpinVm } from '../support/spinvm'
 
@@ -123,6 +124,7 @@ describeWith(['spinvm'], 'the embedded VMM', () => {
     await start('--no-kvm', '--smp', '2')
     await expect(qmp.execute('stop')).resolves.toEqual({ return: {} })
     const vcpus = () => vm.threads().filter(({ name }) => name.startsWith('CPU'))
+    await waitFor('the vCPUs to leave their CPUs', () => vcpus().every(({ tid }) => hasLeftCpu(tid)))
     const stopped = vcpus()
     await expect(qmp.execute('query-status')).resolves.toMatchObject({
       return: { status: 'paused', running: false },
