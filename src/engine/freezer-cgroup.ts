@@ -1,6 +1,7 @@
 import { VmcgError } from '../errors'
 import { describeHierarchies } from '../host/detect'
 import type { Hierarchy } from '../host/hierarchies'
+import { pathChain } from '../plan/observed'
 import { Batch, type OpResult, resultText } from './batch'
 import { cgroupFile, fileError, idsBelow, requireCgroupBelowRoot } from './cgroup-tree'
 import { type FreezerPlace, ownProcessInside } from './freezer-state'
@@ -104,8 +105,7 @@ export function askAbove(
   { roots, hierarchy, path }: FreezerCgroup,
   file: string,
 ): (results: readonly OpResult[]) => string | undefined {
-  const names = path.split('/').slice(1, -1)
-  const ancestors = names.map((_, index) => `/${names.slice(0, index + 1).join('/')}`)
+  const ancestors = pathChain(path).slice(1, -1)
   const first = batch.length
   for (const ancestor of ancestors) {
     batch.nextGroup()
