@@ -121,13 +121,11 @@ async function takeUp(
     const { bus } = await link.connection(limit)
     const args = [unit, request.subcgroup ?? '', outside]
     const call = { ...MANAGER, member: 'AttachProcessesToUnit', signature: 'ssau', args, about: unit }
-    const refusal = await bus.call(call, limit).then(
-      () => undefined,
-      (error: unknown) => error,
-    )
-    if (refusal !== undefined) {
-      if (hasCode(refusal, 'ERR_VMCG_DBUS_CALL') && (await hasEnded(link, state, limit))) return false
-      throw refusal
+    try {
+      await bus.call(call, limit)
+    } catch (error) {
+      if (hasCode(error, 'ERR_VMCG_DBUS_CALL') && (await hasEnded(link, state, limit))) return false
+      throw error
     }
   }
   return true
