@@ -104,9 +104,11 @@ describeWith(['qemu'], 'QEMU', () => {
   })
 
   test('tells of STOP and RESUME, in this order, on each monitor', async () => {
-    const { sockets } = await start({ monitors: 2 })
-    const acting = closing(await QmpClient.connect({ socket: sockets[0], timeoutMs: patience(5000) }))
-    const watching = closing(await QmpClient.connect({ socket: sockets[1] ?? '', timeoutMs: patience(5000) }))
+    const qemu = await start({ monitors: 2 })
+    const acting = await clientOf(qemu)
+    const watching = closing(
+      await QmpClient.connect({ socket: qemu.sockets[1] ?? '', timeoutMs: patience(5000) }),
+    )
     const events = watching.events()
     await acting.execute('stop')
     await acting.execute('cont')
@@ -255,14 +257,12 @@ describeWith(['qemu'], "a QEMU's process id", () => {
         client.pipe(upstream).pipe(client)
       }),
     )
-    const direct = QemuHypervisor.connect({ socket: proxy.path, timeoutMs: patience(5000) })
+    const direct = hypervisorOf(qemu, { socket: proxy.path })
     await expect(direct).rejects.toMatchObject({
       code: 'ERR_VMCG_QMP_WRONG_PID',
       hint: expect.stringContaining('perhaps a proxy'),
     })
-    const told = closing(
-      await QemuHypervisor.connect({ socket: proxy.path, pid: qemu.pid, timeoutMs: patience(5000) }),
-    )
+    const told = await hypervisorOf(qemu, { socket: proxy.path, pid: qemu.pid })
     expect((await told.threads()).vcpus.size).toBe(4)
   })
 })

@@ -26,13 +26,23 @@ def state_of(pid):
         return stat.read().rpartition(") ")[2][0]
 
 
-def wait_in_vfork(fifo):
+def wait_channel_of(pid):
+    with open(f"/proc/{pid}/wchan") as wchan:
+        return wchan.read()
+
+
+def ready_once(holds):
+    """A child of ours says it in our place, when it holds for our pid."""
     waiting = os.getpid()
     if os.fork() == 0:
-        while state_of(waiting) != "D":
+        while not holds(waiting):
             time.sleep(0.005)
         ready()
         os._exit(0)
+
+
+def wait_in_vfork(fifo):
+    ready_once(lambda pid: state_of(pid) == "D")
     # The child of posix_spawn(3) shares our memory until its execve(2), and opens files before that.
     os.posix_spawn("/bin/true", ["true"], {}, file_actions=[(os.POSIX_SPAWN_OPEN, 3, fifo, os.O_RDONLY, 0)])
 
@@ -44,20 +54,8 @@ UFFDIO_REGISTER = 0xC020AA00
 MODE_MISSING = 1
 
 
-def in_child_once_parent_waits_in(symbol):
-    waiting = os.getpid()
-    if os.fork() == 0:
-        while True:
-            with open(f"/proc/{waiting}/wchan") as wchan:
-                if wchan.read() == symbol:
-                    break
-            time.sleep(0.005)
-        ready()
-        os._exit(0)
-
-
 def fault():
-    in_child_once_parent_waits_in("handle_userfault")
+    ready_once(lambda pid: wait_channel_of(pid) == "handle_userfault")
     libc = ctypes.CDLL(None, use_errno=True)
     faults = libc.syscall(SYS_USERFAULTFD[os.uname().machine], os.O_CLOEXEC)
     fcntl.ioctl(faults, UFFDIO_API, struct.pack("QQQ", 0xAA, 0, 0))
